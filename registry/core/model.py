@@ -35,7 +35,7 @@ class Inclusion:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where the batch is said to be anchored. Selects among the chains that a policy names; proves nothing by itself."""
+    """Where the batch is said to be anchored: selects among the chains that a policy names, and proves nothing."""
 
     chain_id: int
     contract: bytes
