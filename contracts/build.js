@@ -1,0 +1,74 @@
+// Compiles src/ and writes (or with --check compares) artifacts/CredentialRegistry.json. Started by scripts/build_contracts.
+"use strict";
+const fs = require("fs");
+const path = require("path");
+const solc = require("solc");
+const { keccak256 } = require("js-sha3");
+
+const CONTRACT = "CredentialRegistry";
+const here = (...parts) => path.join(__dirname, ...parts);
+const artifact = here("artifacts", `${CONTRACT}.json`);
+
+/** The same value with the keys of every object in order, so that the file depends on nothing else. */
+function ordered(value) {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, ordered(value[key])]));
+}
+
+function build() {
+  const settings = JSON.parse(fs.readFileSync(here("solc-settings.json"), "utf8"));
+  const names = fs.readdirSync(here("src")).filter((name) => name.endsWith(".sol")).sort();
+  const sources = {};
+  const sourceHashes = {};
+  for (const name of names) {
+    const content = fs.readFileSync(here("src", name));
+    sources[`src/${name}`] = { content: content.toString("utf8") };
+    sourceHashes[`src/${name}`] = `0x${keccak256(content)}`;
+  }
+  const input = {
+    language: "Solidity",
+    sources,
+    settings: { ...settings, outputSelection: { "*": { "*": ["abi", "evm.bytecode", "evm.deployedBytecode"] } } },
+  };
+  const output = JSON.parse(solc.compile(JSON.stringify(input)));
+  for (const problem of output.errors ?? []) process.stderr.write(problem.formattedMessage);
+  if ((output.errors ?? []).length > 0) throw new Error("the compiler complains; warnings count as errors");
+
+  const contract = output.contracts[`src/${CONTRACT}.sol`][CONTRACT];
+  const { bytecode, deployedBytecode } = contract.evm;
+  if (Object.keys(deployedBytecode.immutableReferences).length > 0) {
+    throw new Error("the contract has immutables: its code hash would differ from chain to chain");
+  }
+  const size = deployedBytecode.object.length / 2;
+  if (size > 24576) throw new Error(`the deployed code has ${size} bytes; Ethereum takes 24576`);
+  return ordered({
+    abi: contract.abi,
+    bytecode: `0x${bytecode.object}`,
+    codeHash: `0x${keccak256(Buffer.from(deployedBytecode.object, "hex"))}`,
+    compiler: { name: "solc-js", settings, version: solc.version() },
+    contractName: CONTRACT,
+    deployedBytecode: `0x${deployedBytecode.object}`,
+    sourceHashes,
+  });
+}
+
+const built = build();
+const text = `${JSON.stringify(built, null, 2)}\n`;
+const bytes = built.deployedBytecode.length / 2 - 1;
+if (process.argv.includes("--check")) {
+  const committed = fs.existsSync(artifact) ? fs.readFileSync(artifact, "utf8") : "";
+  if (committed !== text) {
+    process.stderr.write(
+      `contracts/artifacts/${CONTRACT}.json is not what contracts/src compiles to.\n` +
+        "If the sources were changed on purpose, run scripts/build_contracts and commit the result.\n"
+    );
+    process.exitCode = 1;
+  } else {
+    console.log(`contracts/artifacts/${CONTRACT}.json matches its sources (code hash ${built.codeHash}, ${bytes} bytes).`);
+  }
+} else {
+  fs.mkdirSync(here("artifacts"), { recursive: true });
+  fs.writeFileSync(artifact, text);
+  console.log(`Wrote contracts/artifacts/${CONTRACT}.json (code hash ${built.codeHash}, ${bytes} bytes).`);
+}
