@@ -1,0 +1,327 @@
+"""Anchoring: compares each issuer's sequence in the database with the one on chain, and sends what is missing.
+
+What happened to a batch is decided from the contract's state, never from a transaction's hash:
+
+    the contract has its record                   -> ANCHORED, and FINAL when the record's block is
+    nextIndex <  first                            -> wait for the batch before it
+    nextIndex == first                            -> send it
+    nextIndex >  first, and no record             -> somebody else used the issuer's sequence; DISPLACED once final
+
+A displaced batch and everything behind it gets new indexes, salts and leaves: nothing of it has left the service.
+"""
+
+import logging
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from anchors.base import AnchorBatch, EvidenceQuery, IssuerState, SetSuspension
+from registry.core import canonical
+from registry.core.model import BatchRecord, BlockRef
+from registry.service import operations
+from registry.service.batching import UNFINISHED, Batch, BatchState, load_batches
+from registry.service.context import Context
+from registry.service.issuers import SELF, Issuer, Issuers, lock_issuer
+from registry.service.issuing import secure
+from registry.service.operations import ANCHOR, SET_KEY, SUSPEND, Operation
+from registry.service.outbox import Outbox, is_live
+from registry.store.tables import batches, credentials, issuers, status_requests
+
+__all__ = ["Anchoring", "final_block"]
+
+_SIGNATURE_MARGIN_SECONDS = 30
+_CHUNK = 1_000
+
+_log = logging.getLogger(__name__)
+
+
+def final_block(context: Context, head: BlockRef) -> BlockRef | None:
+    """The newest block that counts as final here: so many confirmations deep, or what the node calls finalized."""
+    confirmations = context.rules.confirmations
+    if confirmations == 0:
+        return context.chain.finalized()
+    if confirmations == 1:
+        return head
+    return context.chain.block(head.number - confirmations + 1) if head.number >= confirmations - 1 else None
+
+
+class Anchoring:
+    """Only the one worker calls it."""
+
+    def __init__(self, context: Context, issuers_: Issuers, outbox: Outbox) -> None:
+        self._context = context
+        self._issuers = issuers_
+        self._outbox = outbox
+
+    # --- what is true ---
+
+    def settle(self, issuer: Issuer, head: BlockRef, final: BlockRef | None) -> bool:
+        """Brings one issuer's batches in line with the chain; returns whether anything changed.
+
+        Raises ChainUnreachable; everything it had found out is kept.
+        """
+        chain = self._context.chain
+        next_index = chain.read_issuer(issuer.address, head).next_index
+        changed = False
+        for batch in self._unfinished(issuer):
+            record = chain.read_record(issuer.address, batch.root, batch.first, head)
+            if record is not None and record.size == batch.size:
+                changed |= self._mark_anchored(issuer, batch, record, final)
+            elif batch.state is BatchState.ANCHORED:
+                self._mark_unanchored(batch)
+                changed = True
+        expected = self._first_missing_index(issuer)
+        if next_index == expected:
+            return self._set_halted(issuer, None) or changed
+        if next_index < expected:
+            return (
+                self._set_halted(
+                    issuer,
+                    f"The chain has {next_index:,} credentials of {issuer.name}, the database holds {expected:,} for "
+                    "anchored. Nothing is accepted until they agree: check RPC_URLS, CHAIN_ID and CONTRACT; if the "
+                    "chain itself lost blocks, wait for it or restore it.",
+                )
+                or changed
+            )
+        return self._settle_foreign(issuer, expected, next_index, final) or changed
+
+    def _settle_foreign(self, issuer: Issuer, expected: int, next_index: int, final: BlockRef | None) -> bool:
+        """Somebody else anchored in this issuer's sequence: another registry with its key, or an older self."""
+        finally_next = self._context.chain.read_issuer(issuer.address, final).next_index if final else 0
+        if finally_next <= expected:
+            return self._set_halted(
+                issuer,
+                f"Indexes {expected:,} to {next_index - 1:,} of {issuer.name} were anchored by somebody else with its "
+                "key. Nothing is accepted until that is final; then what is not anchored is renumbered by itself. Find "
+                "out who holds the issuer's key.",
+            )
+        self._displace(issuer, next_index)
+        return True
+
+    def _mark_anchored(self, issuer: Issuer, batch: Batch, record: BatchRecord, final: BlockRef | None) -> bool:
+        is_final = final is not None and record.block_number <= final.number
+        state = BatchState.FINAL if is_final else BatchState.ANCHORED
+        same = (batch.state, batch.block_number, batch.anchored_at) == (state, record.block_number, record.anchored_at)
+        if same:
+            return False
+        values: dict[str, Any] = {
+            "state": state,
+            "anchored_at": record.anchored_at,
+            "block_number": record.block_number,
+            "block_hash": None,
+            "transaction": None,
+        }
+        if is_final:
+            query = EvidenceQuery(issuer.address, batch.root, batch.first, ())
+            location = self._context.chain.read_evidence([query])[0].location
+            if location.block_hash is None or location.transaction is None:
+                note = "Anchored; but the node no longer holds that block's logs, which the bundles name. Add a node "
+                note += "with history to RPC_URLS."
+                if batch.state is BatchState.ANCHORED and batch.note == note:
+                    return False
+                values |= {"state": BatchState.ANCHORED}
+                self._note(batch.operation_id, note)
+            else:
+                values |= {"block_hash": location.block_hash, "transaction": location.transaction}
+        with self._context.database.write() as connection:
+            connection.execute(update(batches).where(batches.c.id == batch.id).values(values))
+            if values["state"] is BatchState.FINAL and not is_live(connection, batch.operation_id):
+                operations.set_state(connection, batch.operation_id, "DONE")
+        return True
+
+    def _mark_unanchored(self, batch: Batch) -> None:
+        """A reorganisation removed the anchor; the outbox sends the transaction again, or a new one is made."""
+        _log.warning("The anchor of the batch at index %d is gone after a reorganisation.", batch.first)
+        with self._context.database.write() as connection:
+            live = is_live(connection, batch.operation_id)
+            connection.execute(
+                update(batches)
+                .where(batches.c.id == batch.id)
+                .values(
+                    state=BatchState.SUBMITTED if live else BatchState.SEALED,
+                    anchored_at=None,
+                    block_number=None,
+                    block_hash=None,
+                    transaction=None,
+                )
+            )
+            if not live:
+                operations.set_state(connection, batch.operation_id, "PENDING")
+
+    def _first_missing_index(self, issuer: Issuer) -> int:
+        """The first index that is not on chain, as far as the database knows."""
+        with self._context.database.read() as connection:
+            first_batch = connection.execute(
+                select(func.min(batches.c.first)).where(
+                    batches.c.issuer_id == issuer.id,
+                    batches.c.state.in_(UNFINISHED),
+                    batches.c.state != BatchState.ANCHORED,
+                )
+            ).scalar()
+            first_open = connection.execute(
+                select(func.min(credentials.c.credential_index)).where(
+                    credentials.c.issuer_id == issuer.id, credentials.c.batch_id.is_(None)
+                )
+            ).scalar()
+            end: int = connection.execute(select(issuers.c.next_index).where(issuers.c.id == issuer.id)).scalar_one()
+        return min([end, *(value for value in (first_batch, first_open) if value is not None)])
+
+    def _unfinished(self, issuer: Issuer) -> list[Batch]:
+        with self._context.database.read() as connection:
+            return load_batches(connection, batches.c.issuer_id == issuer.id, batches.c.state.in_(UNFINISHED))
+
+    def _set_halted(self, issuer: Issuer, reason: str | None) -> bool:
+        with self._context.database.write() as connection:
+            before = connection.execute(select(issuers.c.halted).where(issuers.c.id == issuer.id)).scalar_one()
+            if before == reason:
+                return False
+            connection.execute(update(issuers).where(issuers.c.id == issuer.id).values(halted=reason))
+        if reason:
+            _log.error("%s", reason)
+        return True
+
+    def _note(self, operation_id: int, note: str | None) -> None:
+        table = operations.table
+        with self._context.database.write() as connection:
+            connection.execute(
+                update(table).where(table.c.id == operation_id, table.c.note.is_distinct_from(note)).values(note=note)
+            )
+
+    def _displace(self, issuer: Issuer, base: int) -> None:
+        """Renumbers everything of an issuer that is not anchored, from ``base`` on. One transaction."""
+        with self._context.database.write() as connection:
+            current = lock_issuer(connection, issuer.id)
+            displaced = load_batches(
+                connection,
+                batches.c.issuer_id == issuer.id,
+                batches.c.state.in_(UNFINISHED),
+                batches.c.state != BatchState.ANCHORED,
+            )
+            for batch in displaced:
+                connection.execute(update(batches).where(batches.c.id == batch.id).values(state=BatchState.DISPLACED))
+                operations.set_state(connection, batch.operation_id, "CANCELLED", "The indexes were taken.")
+                connection.execute(update(credentials).where(credentials.c.batch_id == batch.id).values(batch_id=None))
+            moved = self._renumber(connection, current, base)
+            connection.execute(
+                update(issuers).where(issuers.c.id == issuer.id).values(next_index=max(base + moved, base), halted=None)
+            )
+        _log.warning(
+            "Renumbered %d credentials of %s from index %d on, and displaced %d batches: somebody else anchored with "
+            "its key.", moved, issuer.name, base, len(displaced),
+        )  # fmt: skip
+
+    def _renumber(self, connection: Connection, issuer: Issuer, base: int) -> int:
+        """New indexes, salts and leaves for every credential without a batch; returns how many."""
+        open_ = (credentials.c.issuer_id == issuer.id) & credentials.c.batch_id.is_(None)
+        # Out of the way first: old and new ranges may overlap, and (issuer, index) is unique.
+        connection.execute(
+            update(credentials).where(open_).values(credential_index=-1 - credentials.c.credential_index)
+        )
+        index = base
+        while rows := connection.execute(
+            select(credentials.c.id, credentials.c.content, credentials.c.leaf)
+            .where(open_, credentials.c.credential_index < 0)
+            .order_by(credentials.c.credential_index.desc())
+            .limit(_CHUNK)
+        ).all():
+            for row in rows:
+                values: dict[str, Any] = {"credential_index": index}
+                if row.content is not None:  # a tombstone keeps its random leaf
+                    salt = self._context.random(32)
+                    document = canonical.parse_json(row.content)
+                    content, leaf_hash = secure(document, issuer.status_base, index, salt)
+                    values |= {"content": content, "salt": salt, "leaf": leaf_hash}
+                connection.execute(update(credentials).where(credentials.c.id == row.id).values(values))
+                index += 1
+        self._requeue_status(connection, issuer)
+        return index - base
+
+    def _requeue_status(self, connection: Connection, issuer: Issuer) -> None:
+        """Status calls that name old indexes are not wanted any more; their requests wait for the new anchors."""
+        waiting = (
+            select(status_requests.c.operation_id)
+            .join(credentials, credentials.c.id == status_requests.c.credential_id)
+            .where(
+                credentials.c.issuer_id == issuer.id,
+                credentials.c.batch_id.is_(None),
+                status_requests.c.state.in_(("SENT", "ON_CHAIN")),
+                status_requests.c.operation_id.is_not(None),
+            )
+        )
+        for operation_id in set(connection.scalars(waiting)):
+            operations.set_state(connection, operation_id, "CANCELLED", "The indexes were taken.")
+            connection.execute(
+                update(status_requests)
+                .where(status_requests.c.operation_id == operation_id, status_requests.c.state != "FINAL")
+                .values(state="WAITING", operation_id=None)
+            )
+
+    # --- what is wanted ---
+
+    def send(self, head: BlockRef) -> bool:
+        """Sends what can be sent, oldest first; returns whether anything was. Raises ChainUnreachable."""
+        table = operations.table
+        with self._context.database.read() as connection:
+            pending = operations.load(connection, table.c.state == "PENDING")
+        states: dict[int, tuple[Issuer, IssuerState]] = {}  # one question for each issuer, not for each call
+        sent = False
+        for operation in pending:
+            if self._outbox.in_flight() >= self._context.rules.transactions_in_flight:
+                break
+            if operation.issuer_id not in states:
+                issuer = self._issuers.by_id(operation.issuer_id)
+                states[issuer.id] = issuer, self._context.chain.read_issuer(issuer.address, head)
+            sent |= self._send_one(operation, *states[operation.issuer_id], head)
+        return sent
+
+    def _send_one(self, operation: Operation, issuer: Issuer, state: IssuerState, head: BlockRef) -> bool:
+        if operation.kind == ANCHOR and not self._is_next(operation, state):
+            return False
+        if operation.kind == SUSPEND:
+            operation = self._with_current_nonce(operation, state)
+        if not self._is_authorised(operation, issuer, head):
+            return False
+        result = self._outbox.send(operation, head)
+        if not result.sent:
+            self._note(operation.id, result.note)
+        return result.sent
+
+    def _is_next(self, operation: Operation, state: IssuerState) -> bool:
+        if not isinstance(operation.call, AnchorBatch):
+            raise TypeError(f"operation {operation.id} is no anchor")
+        if state.next_index < operation.call.first:
+            self._note(operation.id, "Waits for the batch before it.")
+        return state.next_index == operation.call.first
+
+    def _with_current_nonce(self, operation: Operation, state: IssuerState) -> Operation:
+        """A suspension names the issuer's counter; if that moved on since, the call is made anew."""
+        if not isinstance(operation.call, SetSuspension):
+            raise TypeError(f"operation {operation.id} is no suspension")
+        if operation.call.nonce == state.nonce:
+            return operation
+        with self._context.database.write() as connection:
+            return operations.set_nonce(connection, operation, state.nonce)
+
+    def _is_authorised(self, operation: Operation, issuer: Issuer, head: BlockRef) -> bool:
+        """Whether the call can be made now: by our key of a hosted issuer, or with a signature that still counts."""
+        authority = operation.authority
+        if authority is None:
+            if issuer.mode != SELF and operation.kind != SET_KEY:
+                return True
+            self._note(operation.id, "Waits for the issuer's signature: `registry sign`.")
+        elif authority.deadline > max(self._context.clock(), head.timestamp) + _SIGNATURE_MARGIN_SECONDS:
+            return True
+        else:
+            with self._context.database.write() as connection:
+                operations.set_authority(connection, operation.id, None)
+            again = f"registry issuer authorize {issuer.name}" if operation.kind == SET_KEY else "registry sign"
+            self._note(operation.id, f"The signature ran out before it could be used; sign again: `{again}`.")
+        if operation.batch_id is not None:
+            self._set_batch_state(operation.batch_id, BatchState.AWAITING_SIGNATURE)
+        return False
+
+    def _set_batch_state(self, batch_id: int, state: BatchState) -> None:
+        with self._context.database.write() as connection:
+            connection.execute(
+                update(batches).where(batches.c.id == batch_id, batches.c.state != state).values(state=state)
+            )

@@ -1,0 +1,121 @@
+"""Bundles: what a holder keeps. None leaves before its batch's anchor is final."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from registry.core import canonical, notation
+from registry.core.bundle import build_bundle, serialize_bundle
+from registry.core.merkle import MerkleTree
+from registry.core.model import Anchor, Bundle
+from registry.service.batching import Batch, Batching, BatchState, load_batches
+from registry.service.context import Context
+from registry.service.errors import GoneError, NotFoundError, NotReadyError
+from registry.service.issuers import Issuer, Issuers
+from registry.store.database import AnyRow
+from registry.store.tables import batches, credentials
+
+__all__ = ["Bundles"]
+
+_TREES = 4  # trees kept in memory: 64 bytes a leaf each
+_PAGE = 1_000
+
+
+class Bundles:
+    """Builds bundles from the database. Safe to use from several threads."""
+
+    def __init__(self, context: Context, issuers: Issuers, batching: Batching) -> None:
+        self._context = context
+        self._issuers = issuers
+        self._batching = batching
+        self._trees: OrderedDict[int, MerkleTree] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, credential_id: str) -> bytes:
+        """One bundle, as it is served. Raises NotFoundError, GoneError, NotReadyError (not final yet)."""
+        with self._context.database.read() as connection:
+            row = connection.execute(select(credentials).where(credentials.c.id == credential_id)).one_or_none()
+            found = load_batches(connection, batches.c.id == row.batch_id) if row is not None else []
+        if row is None:
+            raise NotFoundError("no_such_credential", "This registry has no credential with this id.")
+        if row.state != "LIVE":
+            raise GoneError(row.state.lower(), f"The credential was {row.state.lower()}.")
+        if not found or found[0].state is not BatchState.FINAL:
+            state = found[0].state if found else "OPEN"
+            raise NotReadyError(
+                "not_final",
+                f"The credential's batch is {state}; the bundle is given out when it is FINAL. It is promised to be "
+                f"anchored by {notation.time_text(row.promised_at)}: ask again then.",
+            )
+        [batch] = found
+        return serialize_bundle(self._build(row, batch, self._issuers.by_id(batch.issuer_id), self._tree(batch)))
+
+    def all(self, issuer: Issuer | None = None) -> Iterator[tuple[str, bytes]]:
+        """Every bundle that may leave, as (registry id, bytes), batch by batch; reads a page at a time."""
+        after = 0
+        while page := self._batching.page(issuer.id if issuer else None, after):
+            after = page[-1].id
+            for batch in page:
+                if batch.state is BatchState.FINAL:
+                    yield from self._of_batch(batch)
+
+    def count(self) -> int:
+        """How many bundles ``all`` gives at most."""
+        return sum(batch.size for batch in self._final_batches())
+
+    def _final_batches(self) -> list[Batch]:
+        with self._context.database.read() as connection:
+            return load_batches(connection, batches.c.state == BatchState.FINAL)
+
+    def _of_batch(self, batch: Batch) -> Iterator[tuple[str, bytes]]:
+        issuer, tree = self._issuers.by_id(batch.issuer_id), self._tree(batch)
+        for start in range(batch.first, batch.end, _PAGE):
+            with self._context.database.read() as connection:
+                rows = connection.execute(
+                    select(credentials)
+                    .where(
+                        credentials.c.batch_id == batch.id,
+                        credentials.c.credential_index >= start,
+                        credentials.c.credential_index < start + _PAGE,
+                        credentials.c.state == "LIVE",
+                    )
+                    .order_by(credentials.c.credential_index)
+                ).all()
+            for row in rows:
+                yield row.id, serialize_bundle(self._build(row, batch, issuer, tree))
+
+    def _build(self, row: AnyRow, batch: Batch, issuer: Issuer, tree: MerkleTree) -> Bundle:
+        if batch.anchored_at is None or batch.block_number is None or not batch.block_hash or not batch.transaction:
+            raise AssertionError(f"batch {batch.id} is FINAL and has no anchor")
+        return build_bundle(
+            credential=canonical.parse_json(row.content),
+            salt=row.salt,
+            tree=tree,
+            leaf_index=row.credential_index - batch.first,
+            anchors=(
+                Anchor(
+                    chain_id=self._context.chain.chain_id,
+                    contract=self._context.chain.contract,
+                    issuer=issuer.address,
+                    first_index=batch.first,
+                    anchored_at=batch.anchored_at,
+                    transaction=batch.transaction,
+                    block_number=batch.block_number,
+                    block_hash=batch.block_hash,
+                ),
+            ),
+        )
+
+    def _tree(self, batch: Batch) -> MerkleTree:
+        with self._lock:
+            if batch.id in self._trees:
+                self._trees.move_to_end(batch.id)
+                return self._trees[batch.id]
+        tree = MerkleTree.from_packed(self._batching.leaves(batch))
+        with self._lock:
+            self._trees[batch.id] = tree
+            while len(self._trees) > _TREES:
+                self._trees.popitem(last=False)
+        return tree

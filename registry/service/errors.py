@@ -1,0 +1,74 @@
+"""Why the service does not do what was asked. Each has a stable ``code`` for programs and an HTTP-like ``status``.
+
+ServiceError
+├── NotFoundError      404  no such thing, or not yours to see
+├── GoneError          410  it was erased or withdrawn
+├── ConflictError      409  it contradicts what is already there
+├── NotReadyError      409  not yet: ask again later (a batch that is not final, a chain that must be reconciled)
+├── InvalidError       422  understood, and not acceptable; ``pointer`` says where
+├── UnauthorizedError  401  no API key, or one that is not known
+├── ForbiddenError     403  the API key is not for this
+└── BusyError          503  somebody else holds what is needed (another worker)
+"""
+
+from registry.core.errors import RegistryError
+
+__all__ = [
+    "BusyError",
+    "ConflictError",
+    "ForbiddenError",
+    "GoneError",
+    "InvalidError",
+    "NotFoundError",
+    "NotReadyError",
+    "ServiceError",
+    "UnauthorizedError",
+]
+
+
+class ServiceError(RegistryError):
+    """The service does not do what was asked."""
+
+    status = 500
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotFoundError(ServiceError):
+    status = 404
+
+
+class GoneError(ServiceError):
+    status = 410
+
+
+class ConflictError(ServiceError):
+    status = 409
+
+
+class NotReadyError(ServiceError):
+    status = 409
+
+
+class InvalidError(ServiceError):
+    """``pointer`` is the JSON pointer (RFC 6901) of what is wrong, in what was handed in."""
+
+    status = 422
+
+    def __init__(self, code: str, message: str, pointer: str = "") -> None:
+        super().__init__(code, f"{message} (at {pointer})" if pointer else message)
+        self.pointer = pointer
+
+
+class UnauthorizedError(ServiceError):
+    status = 401
+
+
+class ForbiddenError(ServiceError):
+    status = 403
+
+
+class BusyError(ServiceError):
+    status = 503

@@ -1,0 +1,64 @@
+"""What the worker last learnt about the chain, kept where other processes can read it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from registry.store.database import Database
+from registry.store.tables import properties
+
+__all__ = ["ChainHealth", "Health", "get_property", "set_property"]
+
+_NAME = "chain_health"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHealth:
+    """``message`` says what is wrong and what to do; None while the chain answers. ``since``: Unix seconds."""
+
+    message: str | None
+    since: int
+
+
+class Health:
+    """Written by the one worker, read by anybody."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def chain_failed(self, message: str) -> None:
+        self._set(message)
+
+    def chain_answered(self) -> None:
+        self._set(None)
+
+    def read(self) -> ChainHealth | None:
+        """None before a worker has looked for the first time."""
+        with self._database.read() as connection:
+            value = get_property(connection, _NAME)
+        if value is None:
+            return None
+        parsed = json.loads(value)
+        return ChainHealth(parsed["message"], parsed["since"])
+
+    def _set(self, message: str | None) -> None:
+        current = self.read()
+        if current is not None and current.message == message:
+            return
+        with self._database.write() as connection:
+            set_property(connection, _NAME, json.dumps({"message": message, "since": self._clock()}))
+
+
+def get_property(connection: Connection, name: str) -> str | None:
+    return connection.execute(select(properties.c.value).where(properties.c.name == name)).scalar()
+
+
+def set_property(connection: Connection, name: str, value: str | None) -> None:
+    """Stores one fact about the whole database; None takes it away."""
+    if value is None:
+        connection.execute(delete(properties).where(properties.c.name == name))
+    elif connection.execute(update(properties).where(properties.c.name == name).values(value=value)).rowcount == 0:
+        connection.execute(insert(properties).values(name=name, value=value))

@@ -1,0 +1,98 @@
+"""Opens the database, brings its schema up to date, and hands out transactions.
+
+SQLite runs in WAL mode: readers see the last commit and never wait; one writer at a time, which ``write`` waits for.
+``synchronous=FULL`` makes a commit survive a power cut, which is what "accepted" promises.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+
+from registry.core.errors import RegistryError
+
+__all__ = ["AnyRow", "Database", "DatabaseError"]
+
+_BUSY_SECONDS = 30
+
+# A row whose columns the type checker does not follow.
+AnyRow = Row[*tuple[Any, ...]]
+
+
+class DatabaseError(RegistryError):
+    """The database cannot be opened, or is of another version. The message says what to do."""
+
+
+class Database:
+    """A pool of connections. ``read`` gives a consistent snapshot, ``write`` a transaction that commits at its end."""
+
+    def __init__(self, url: str) -> None:
+        """Opens ``url`` (SQLAlchemy's form: ``sqlite:///file`` or ``postgresql+psycopg://…``); changes nothing."""
+        self.engine = _create_engine(url)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: all of it is committed on leaving, or nothing if an exception leaves it."""
+        with self.engine.connect().execution_options(registry_write=True) as connection, connection.begin():
+            yield connection
+
+    def migrate(self) -> None:
+        """Brings the schema to the newest version; forward only, each step in a transaction of its own."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        try:
+            with self.write() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except OperationalError as error:
+            raise DatabaseError(
+                f"The database cannot be opened: {error.orig}. Check DATABASE_URL and the rights on its folder."
+            ) from error
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for a server, or in memory."""
+        name = self.engine.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _create_engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        # Credentials are personal data: nobody else on the machine may read the file that SQLite is about to make.
+        os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin below, not where the driver guesses
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("registry_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
