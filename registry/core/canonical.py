@@ -12,14 +12,13 @@ import jiter
 import orjson
 
 from registry.core.errors import JsonError
+from registry.core.notation import short
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_INTEGER", "canonicalize", "parse_json"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_INTEGER = 2**53 - 1  # beyond it an IEEE double, RFC 8785's only number, no longer holds every integer
-
-_SHOWN = 80  # characters of somebody else's text that an error message repeats
 
 
 def parse_json(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
@@ -35,7 +34,7 @@ def parse_json(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
         # cache_mode: no copy of anybody's name stays behind in a process-wide cache.
         value = jiter.from_json(data, allow_inf_nan=False, cache_mode="none", catch_duplicate_keys=True)
     except ValueError as error:
-        raise JsonError(f"not strict JSON: {_short(str(error), 200)}") from error
+        raise JsonError(f"not strict JSON: {short(str(error), 200)}") from error
     _check_limits(value)
     return value
 
@@ -55,7 +54,7 @@ def _check_limits(value: Any) -> None:
                 containers = True
                 below += item
             elif kind is int and not -MAX_INTEGER <= item <= MAX_INTEGER:
-                raise JsonError(f"integer {_short(str(item))} is beyond ±(2^53 - 1); write it as a string")
+                raise JsonError(f"integer {short(str(item))} is beyond ±(2^53 - 1); write it as a string")
             elif kind is float and math.isinf(item):
                 raise JsonError("a number is too large for an IEEE double")
         if not containers:
@@ -198,7 +197,3 @@ def _number(value: float) -> str:
     else:
         text = f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1:+d}"
     return text if value > 0 else f"-{text}"
-
-
-def _short(text: str, length: int = _SHOWN) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"

@@ -3,8 +3,9 @@
     RegistryError
     ├── InputError              what somebody handed in cannot be used
     │   ├── JsonError           not strict JSON (RFC 8259 and RFC 8785's limits)
-    │   ├── BundleError         JSON, but not a bundle
-    │   ├── PolicyError         JSON, but not a policy
+    │   ├── ShapeError          JSON, but not what it should be; says where
+    │   │   ├── BundleError     not a bundle
+    │   │   └── PolicyError     not a policy
     │   └── ProofError          an inclusion proof that does not prove
     ├── ChainError              an anchoring chain could not do what was asked (anchors.base)
     │   ├── ChainUnreachable    no answer, or none that makes sense: nothing was learnt
@@ -17,7 +18,7 @@
 A verdict is data, never an exception: an exception means that no verdict could be formed.
 """
 
-__all__ = ["BundleError", "InputError", "JsonError", "PolicyError", "ProofError", "RegistryError"]
+__all__ = ["BundleError", "InputError", "JsonError", "PolicyError", "ProofError", "RegistryError", "ShapeError"]
 
 
 class RegistryError(Exception):
@@ -32,15 +33,19 @@ class JsonError(InputError):
     """Not strict JSON, or JSON that RFC 8785 cannot represent."""
 
 
-class BundleError(InputError):
-    """Not a bundle; ``pointer`` is the JSON pointer (RFC 6901) of the fault."""
+class ShapeError(InputError):
+    """JSON of the wrong shape; ``pointer`` is the JSON pointer (RFC 6901) of the fault."""
 
     def __init__(self, message: str, pointer: str = "") -> None:
         super().__init__(f"{message} (at {pointer})" if pointer else message)
         self.pointer = pointer
 
 
-class PolicyError(InputError):
+class BundleError(ShapeError):
+    """Not a bundle."""
+
+
+class PolicyError(ShapeError):
     """Not a verification policy."""
 
 

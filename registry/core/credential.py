@@ -1,0 +1,200 @@
+"""What a credential says about itself: shape, issuer, period of validity, status entries, facts for people.
+
+Reads Verifiable Credentials 2.0 and 1.1. Nothing here is proven by being said; ``verify`` puts it beside the chain.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from registry.core.model import Check
+from registry.core.notation import short
+from registry.core.status import list_and_entry
+from registry.core.verdict import Code, fail, passed, skipped, unknown
+
+__all__ = ["check_binding", "check_format", "check_validity", "facts", "issuer_did", "status_base"]
+
+Credential = Mapping[str, Any]
+
+_PURPOSES = ("revocation", "suspension")
+_ENTRY_TYPE = "BitstringStatusListEntry"
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,5}")
+_DATE_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DID_WEB = re.compile(r"did:web:([A-Za-z0-9.-]+)(?:%3[Aa]([0-9]{1,5}))?((?::[A-Za-z0-9._~-]+)*)")
+_LOOPBACK = ("localhost", "127.0.0.1")
+
+_FACT_LENGTH = 200
+# Control characters, and those that turn the direction of text around, could make a page say what nobody signed.
+_INVISIBLE = dict.fromkeys(
+    [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
+
+
+def check_format(credential: Credential) -> Check:
+    """Whether it is a Verifiable Credential by its outline."""
+    missing = None
+    if not isinstance(credential.get("@context"), str | list) or not credential["@context"]:
+        missing = '"@context" with the vocabularies'
+    elif "VerifiableCredential" not in _listed(credential.get("type")):
+        missing = '"type" with "VerifiableCredential" in it'
+    elif issuer_did(credential) is None:
+        missing = '"issuer", an identifier or an object with "id"'
+    elif not any(isinstance(subject, dict) for subject in _listed(credential.get("credentialSubject"))):
+        missing = '"credentialSubject", an object'
+    if missing:
+        return fail("format", Code.NOT_A_CREDENTIAL, f"Not a Verifiable Credential: it has no {missing}.")
+    return passed("format", "A Verifiable Credential.")
+
+
+def issuer_did(credential: Credential) -> str | None:
+    """The issuer's identifier, None if there is none."""
+    issuer = credential.get("issuer")
+    if isinstance(issuer, dict):
+        issuer = issuer.get("id")
+    return issuer if isinstance(issuer, str) and issuer else None
+
+
+# --- period of validity ---------------------------------------------------------------------------------------------
+
+
+def check_validity(credential: Credential, now: int, skew: int) -> Check:
+    """``validFrom ≤ now + skew`` and ``now - skew ≤ validUntil``; both ends belong to the period."""
+    for name in ("validFrom", "issuanceDate"):
+        if name in credential:
+            start = _unix_time(credential[name])
+            if start is None:
+                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
+            if start > now + skew:
+                return fail("validity", Code.NOT_YET_VALID, f"Valid only from {short(credential[name])}.")
+    for name in ("validUntil", "expirationDate"):
+        if name in credential:
+            end = _unix_time(credential[name])
+            if end is None:
+                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
+            if end < now - skew:
+                return fail("validity", Code.EXPIRED, f"Valid until {short(credential[name])}.")
+    return passed("validity", "Within its period of validity.")
+
+
+def _unix_time(value: object) -> int | None:
+    """An xsd:dateTime with an offset, fractions of a second dropped; None if it is none. Years 0001 to 9999."""
+    match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    local, sign, hours, minutes = match.groups(default="0")
+    offset = int(hours) * 3600 + int(minutes) * 60
+    if offset > 14 * 3600 or int(minutes) > 59:
+        return None
+    try:
+        since = datetime.fromisoformat(local).replace(tzinfo=UTC) - _EPOCH
+    except ValueError:
+        return None
+    return since.days * 86400 + since.seconds + (offset if sign == "-" else -offset)
+
+
+# --- status entries -------------------------------------------------------------------------------------------------
+
+
+def status_base(did: str) -> tuple[str, ...]:
+    """Below which addresses the issuer of a did:web publishes its status lists; () for anything else.
+
+    Plain http counts for the machine itself only.
+    """
+    match = _DID_WEB.fullmatch(did)
+    if match is None:
+        return ()
+    host, port, path = match.groups(default="")
+    place = f"{host}{port and f':{port}'}{path.replace(':', '/')}/status"
+    return (f"https://{place}", f"http://{place}") if host in _LOOPBACK else (f"https://{place}",)
+
+
+def check_binding(credential: Credential, index: int, bases: Iterable[str]) -> Check:
+    """Whether every status entry names the bit of ``index``, in a list below one of the issuer's ``bases``."""
+    entries = credential.get("credentialStatus", [])
+    if not isinstance(entries, list):
+        entries = [entries]
+    if not entries:
+        return skipped(
+            "binding",
+            Code.NO_CREDENTIAL_STATUS,
+            "The credential names no status entry; its place in the issuer's sequence comes from the proof alone.",
+        )
+    known = tuple(bases)
+    found = [_check_entry(entry, index, known) for entry in entries]
+    return min(found, key=lambda check: ("FAIL", "UNKNOWN", "PASS").index(check.outcome))
+
+
+def _check_entry(entry: object, index: int, bases: tuple[str, ...]) -> Check:
+    name = "binding"
+    if not isinstance(entry, dict):
+        return fail(name, Code.STATUS_MALFORMED, "A credentialStatus entry is not an object.")
+    if _ENTRY_TYPE not in _listed(entry.get("type")):
+        return unknown(
+            name, Code.STATUS_TYPE_UNKNOWN, f"Only status entries of the type {_ENTRY_TYPE} can be followed."
+        )
+    position, place, purpose = (entry.get(key) for key in ("statusListIndex", "statusListCredential", "statusPurpose"))
+    if not (isinstance(position, str) and isinstance(place, str) and isinstance(purpose, str)):
+        return fail(
+            name, Code.STATUS_MALFORMED, "A status entry lacks its index, list or purpose, all of them strings."
+        )
+    if not _DECIMAL.fullmatch(position):
+        return fail(name, Code.STATUS_MALFORMED, "statusListIndex is not a decimal number.")
+    number, expected = list_and_entry(index)
+    if int(position) != expected:
+        return fail(
+            name,
+            Code.STATUS_INDEX_DIFFERS,
+            f"The credential stands at {index} of its issuer's sequence, entry {expected} of list {number}; "
+            f"its {short(purpose)} entry names {position}.",
+        )
+    if purpose not in _PURPOSES:
+        return unknown(name, Code.STATUS_PURPOSE_UNKNOWN, f"The chain keeps no status for {short(purpose)!r}.")
+    if not bases:
+        return unknown(name, Code.STATUS_BASE_UNKNOWN, "It is not known where this issuer publishes its status lists.")
+    if place not in [f"{base}/{purpose}/{number}" for base in bases]:
+        return fail(
+            name,
+            Code.STATUS_LIST_DIFFERS,
+            f"The {purpose} list should be {bases[0]}/{purpose}/{number}; the credential names {short(place, 200)}.",
+        )
+    return passed(name, f"Status entries and anchor name the same place, {index}, of this issuer's sequence.")
+
+
+# --- for people -----------------------------------------------------------------------------------------------------
+
+
+def facts(credential: Credential) -> dict[str, str]:
+    """A few short strings that tell people which credential this is; what is not there is left out."""
+    subject = next((item for item in _listed(credential.get("credentialSubject")) if isinstance(item, dict)), {})
+    found = {
+        "id": credential.get("id"),
+        "name": credential.get("name"),
+        "achievement": _name(subject.get("achievement")),
+        "issuer": _name(credential.get("issuer")),
+        "learner": _learner(subject),
+        "validFrom": credential.get("validFrom", credential.get("issuanceDate")),
+        "validUntil": credential.get("validUntil", credential.get("expirationDate")),
+    }
+    texts = {key: value.translate(_INVISIBLE).strip() for key, value in found.items() if isinstance(value, str)}
+    return {key: short(text, _FACT_LENGTH) for key, text in texts.items() if text}
+
+
+def _name(value: object) -> object:
+    return value.get("name") if isinstance(value, dict) else None
+
+
+def _learner(subject: Mapping[str, Any]) -> object:
+    """The subject's name; Open Badges 3.0 keeps it as an IdentityObject of the type "name" that is not hashed."""
+    for identity in _listed(subject.get("identifier")):
+        if isinstance(identity, dict) and identity.get("identityType") == "name" and identity.get("hashed") is False:
+            return identity.get("identityHash")
+    return subject.get("name")
+
+
+def _listed(value: object) -> list[Any]:
+    """JSON-LD writes one thing bare and several in an array."""
+    return value if isinstance(value, list) else [value]
