@@ -81,11 +81,7 @@ class Issuers:
 
     def create(self, name: str, address: bytes, mode: str, did: str | None = None) -> Issuer:
         """Records an issuer. Without a DID it gets the did:web of this installation. Raises Invalid/ConflictError."""
-        if not _NAME.fullmatch(name):
-            raise InvalidError(
-                "name", "A name has 1 to 63 lower-case letters, digits and hyphens, and begins and ends without one.",
-                "/name",
-            )  # fmt: skip
+        self.check_name(name)
         if mode not in (HOSTED, SELF):
             raise InvalidError("mode", f"mode must be {HOSTED!r} or {SELF!r}.", "/mode")
         if len(address) != 20 or not any(address):
@@ -108,6 +104,19 @@ class Issuers:
                 "issuer_exists", f"There is already an issuer with the name {name!r}, this DID or this address."
             ) from error
         return self.look_up(name)
+
+    def check_name(self, name: str) -> None:
+        """Raises InvalidError unless the name can stand in URLs, DIDs and file names."""
+        if not _NAME.fullmatch(name):
+            raise InvalidError(
+                "name",
+                "A name has 1 to 63 lower-case letters, digits and hyphens, and begins and ends without a hyphen.",
+                "/name",
+            )
+
+    def exists(self, name: str) -> bool:
+        with self._context.database.read() as connection:
+            return connection.execute(select(issuers.c.id).where(issuers.c.name == name)).scalar() is not None
 
     def default_did(self, name: str) -> str:
         """The did:web under which this installation serves an issuer (did:web method, section 3.1)."""
