@@ -88,7 +88,9 @@ class DevChain:
             self.stop()
             raise
         self._methods = Methods(self._evm)
-        _log.warning("opened the development chain in %s: NOT a real chain, what it anchors proves nothing", self._folder)
+        _log.warning(
+            "opened the development chain in %s: NOT a real chain, what it anchors proves nothing", self._folder
+        )
         return self
 
     def _open_account(self) -> KeystoreSigner:
@@ -104,7 +106,7 @@ class DevChain:
             create_keystore(keystore, password, scrypt_n=_SCRYPT_N)
         return KeystoreSigner(keystore, password)
 
-    def post(self, payload: bytes, timeout: float) -> bytes:  # noqa: ARG002 - nothing here can hang
+    def post(self, payload: bytes, timeout: float) -> bytes:
         """One JSON-RPC request or batch, without HTTP: a DevChain can stand where a node's URL stands."""
         self.open()
         assert self._methods is not None  # noqa: S101 - open() made it

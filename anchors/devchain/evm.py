@@ -63,9 +63,7 @@ class Evm:
         self._clock = clock
         self._lock = threading.RLock()
         self._database = AtomicDB(storage)
-        self._class = Chain.configure(
-            __name__="DevelopmentChain", vm_configuration=((0, PragueVM),), chain_id=chain_id
-        )
+        self._class = Chain.configure(__name__="DevelopmentChain", vm_configuration=((0, PragueVM),), chain_id=chain_id)
         try:
             self._chain = self._class(self._database)
             self._head: BlockHeaderAPI = self._chain.get_canonical_head()
@@ -166,7 +164,9 @@ class Evm:
         with self._lock:
             return self._run(header, sender, to, data, value, min(gas, GAS_LIMIT))
 
-    def _run(self, header: BlockHeaderAPI | None, sender: bytes, to: bytes, data: bytes, value: int, gas: int) -> Execution:
+    def _run(
+        self, header: BlockHeaderAPI | None, sender: bytes, to: bytes, data: bytes, value: int, gas: int
+    ) -> Execution:
         context = self._next_header() if header is None else header
         state = self._state(context.copy(base_fee_per_gas=0))
         unsigned = PragueVM.create_unsigned_transaction(
@@ -188,7 +188,9 @@ class Evm:
             return Execution(b"", used, reverted=False, error=_vm_message(error))
         return Execution(bytes(computation.output), max(used, _floor_gas(data)), reverted=False, error=None)
 
-    def estimate(self, *, sender: bytes, to: bytes, data: bytes, value: int = 0, gas: int = GAS_LIMIT) -> int | Execution:
+    def estimate(
+        self, *, sender: bytes, to: bytes, data: bytes, value: int = 0, gas: int = GAS_LIMIT
+    ) -> int | Execution:
         """The least gas (within a hundredth) with which the call succeeds in the next block, or its failure."""
         with self._lock:
             gas = min(gas, GAS_LIMIT)
@@ -235,7 +237,9 @@ class Evm:
         if transaction.gas < transaction.intrinsic_gas:
             raise Refused(f"intrinsic gas too low: gas {transaction.gas}, minimum needed {transaction.intrinsic_gas}")
         if transaction.gas < _floor_gas(transaction.data):
-            raise Refused(f"insufficient gas for floor data gas cost: gas {transaction.gas}, minimum needed {_floor_gas(transaction.data)}")
+            raise Refused(
+                f"insufficient gas for floor data gas cost: gas {transaction.gas}, minimum needed {_floor_gas(transaction.data)}"
+            )
         if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
             raise Refused("max priority fee per gas higher than max fee per gas")
         if transaction.max_fee_per_gas < header.base_fee_per_gas:
@@ -280,7 +284,9 @@ class Evm:
                 index,
             )
 
-    def logs(self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]]) -> list[LogRow]:
+    def logs(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]]
+    ) -> list[LogRow]:
         with self._lock:
             return self._storage.find_logs(first, last, addresses, topics)
 
@@ -297,7 +303,7 @@ def _decode(raw: bytes, chain_id: int) -> SignedTransactionAPI:
         raise Refused(f"invalid transaction: {type(error).__name__}") from error
     if transaction.chain_id is not None and transaction.chain_id != chain_id:
         raise Refused(f"invalid chain id for signer: have {transaction.chain_id} want {chain_id}")
-    if getattr(transaction, "type_id", None) == 3:  # noqa: PLR2004
+    if getattr(transaction, "type_id", None) == 3:
         raise Refused("transaction type not supported")
     return transaction
 

@@ -42,7 +42,9 @@ class Methods:
             "eth_estimateGas": self._estimate_gas,
             "eth_feeHistory": self._fee_history,
             "eth_gasPrice": lambda: _quantity(evm.next_base_fee() + _TIP),
-            "eth_getBalance": lambda address, block="latest": _quantity(evm.balance(_address(address), self._at(block))),
+            "eth_getBalance": lambda address, block="latest": _quantity(
+                evm.balance(_address(address), self._at(block))
+            ),
             "eth_getBlockByHash": self._block_by_hash,
             "eth_getBlockByNumber": self._block_by_number,
             "eth_getCode": lambda address, block="latest": _data(evm.code(_address(address), self._at(block))),
@@ -118,13 +120,13 @@ class Methods:
             raise _RpcError(-32000, "header not found")
         return header
 
-    def _block_by_number(self, tag: object, full: object = False) -> dict[str, Any] | None:  # noqa: FBT002
+    def _block_by_number(self, tag: object, full: object = False) -> dict[str, Any] | None:
         return self._block(self._tagged(tag), bool(full))
 
-    def _block_by_hash(self, block_hash: object, full: object = False) -> dict[str, Any] | None:  # noqa: FBT002
+    def _block_by_hash(self, block_hash: object, full: object = False) -> dict[str, Any] | None:
         return self._block(self._evm.header_of_hash(_bytes(block_hash, 32)), bool(full))
 
-    def _block(self, header: BlockHeaderAPI | None, full: bool) -> dict[str, Any] | None:  # noqa: FBT001
+    def _block(self, header: BlockHeaderAPI | None, full: bool) -> dict[str, Any] | None:
         if header is None:
             return None
         block = self._evm.block_of(header)
@@ -242,7 +244,11 @@ class Methods:
         else:
             first = self._at(wanted.get("fromBlock", "latest")).block_number
             to_block = wanted.get("toBlock", "latest")
-            last = self._tagged(to_block).block_number if not _above_head(to_block, self._evm) else self._evm.head.block_number  # type: ignore[union-attr]
+            last = (
+                self._tagged(to_block).block_number
+                if not _above_head(to_block, self._evm)
+                else self._evm.head.block_number
+            )  # type: ignore[union-attr]
         if first > last:
             raise _RpcError(-32602, "invalid block range params")
         rows = self._evm.logs(first, last, [_address(address) for address in addresses], topics)

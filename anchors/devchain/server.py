@@ -24,7 +24,9 @@ class RpcServer:
             msg = f"the development chain listens on loopback only, not on {host}"
             raise ValueError(msg)
         self._server = _Server((host, port), methods)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="devchain-rpc", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="devchain-rpc", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -109,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        if status != 200:  # noqa: PLR2004 - the body may not have been read
+        if status != 200:
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()

@@ -66,7 +66,10 @@ _FORMS: dict[type, CallForm] = {
     ),
     AcceptController: CallForm("acceptController", "AcceptController", (_ISSUER,), nonce=True),
     SetDid: CallForm(
-        "setDid", "SetDid", (_ISSUER, ("did", "did", "string"), ("document_hash", "documentHash", "bytes32")), nonce=True
+        "setDid",
+        "SetDid",
+        (_ISSUER, ("did", "did", "string"), ("document_hash", "documentHash", "bytes32")),
+        nonce=True,
     ),
 }
 

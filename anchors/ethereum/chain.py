@@ -63,7 +63,7 @@ class EthereumChain:
         """
         if not nodes:
             raise InputError(f"no node is configured for chain {chain_id}: set REGISTRY_RPC_URLS")
-        if len(contract) != 20:  # noqa: PLR2004
+        if len(contract) != 20:
             raise InputError(f"a contract address has 20 bytes, not {len(contract)}")
         artifact = load_artifact()
         self._chain_id = chain_id
@@ -131,7 +131,8 @@ class EthereumChain:
     def read_issuer(self, issuer: bytes, at: BlockRef | None = None) -> IssuerState:
         def read(views: Views) -> IssuerState:
             (next_index,), (nonce,), (controller,), (epoch,) = views.read_all(
-                [("nextIndexOf", [issuer]), ("nonceOf", [issuer]), ("controllerOf", [issuer]), ("epochOf", [issuer])], at
+                [("nextIndexOf", [issuer]), ("nonceOf", [issuer]), ("controllerOf", [issuer]), ("epochOf", [issuer])],
+                at,
             )
             return IssuerState(next_index, nonce, bytes.fromhex(controller[2:]), epoch)
 
@@ -187,7 +188,7 @@ class EthereumChain:
                     raise _refused(error) from None
                 raise error.unusable() from None
             gas = parse_quantity(answer, "the gas estimate", maximum=MAXIMUM_GAS)
-            if gas < 21_000:  # noqa: PLR2004
+            if gas < 21_000:
                 raise Nonsense("the gas estimate is below what any transaction costs")
             return gas
 
@@ -309,9 +310,7 @@ def _find_transaction(node: Node, call: Call, block_number: int) -> bytes | None
 
 def _fee_market(node: Node) -> tuple[int, int]:
     """The next block's base fee, and a tip that half of the latest blocks' transactions paid."""
-    history = parse_mapping(
-        node.read("eth_feeHistory", hex(FEE_HISTORY_BLOCKS), "latest", [50]), "the fee history"
-    )
+    history = parse_mapping(node.read("eth_feeHistory", hex(FEE_HISTORY_BLOCKS), "latest", [50]), "the fee history")
     fees = history.get("baseFeePerGas")
     if not isinstance(fees, list) or not fees:
         raise Nonsense("the fee history names no base fee")

@@ -37,7 +37,10 @@ SALT = bytes(32)
 _DEPLOYER_SENDER = bytes.fromhex("3fab184622dc19b6109349b94811493bf2a45362")
 _DEPLOYER_TRANSACTION = bytes.fromhex(
     "f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffff"
-    "ffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba0" + "22" * 32 + "a0" + "22" * 32
+    "ffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba0"
+    + "22" * 32
+    + "a0"
+    + "22" * 32
 )
 _DEPLOYER_COST = 100_000 * 100 * 10**9  # its gas limit at its gas price: 0.01 ether
 

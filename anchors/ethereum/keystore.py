@@ -105,7 +105,9 @@ def create_keystore(path: Path, password: Password, *, scrypt_n: int = SCRYPT_N)
     while True:
         key = secrets.token_bytes(32)
         try:
-            keystore = Account.encrypt(key, secret.decode("utf-8", "surrogateescape"), kdf="scrypt", iterations=scrypt_n)
+            keystore = Account.encrypt(
+                key, secret.decode("utf-8", "surrogateescape"), kdf="scrypt", iterations=scrypt_n
+            )
         except ValueError:  # not a number below the curve's order: once in 2^128
             continue
         break
@@ -144,7 +146,7 @@ def _decrypt(path: Path, password: Password) -> bytes:
         raise InputError(f"cannot read the keystore {path}: {error.strerror}") from error
     except (ValueError, RecursionError):
         raise InputError(f"{path} is not a keystore (V3 JSON)") from None
-    if not isinstance(keystore, dict) or keystore.get("version") != 3 or "crypto" not in keystore:  # noqa: PLR2004
+    if not isinstance(keystore, dict) or keystore.get("version") != 3 or "crypto" not in keystore:
         raise InputError(f"{path} is not a keystore (V3 JSON)")
     secret = _password_bytes(password).decode("utf-8", "surrogateescape")
     try:
@@ -165,6 +167,6 @@ def _without_traceback(sign: Any) -> Any:
     """Calls into eth-account; an error comes out without the frames that hold the key."""
     try:
         return sign()
-    except Exception as error:  # noqa: BLE001 - whatever it is, its frames must not get out
+    except Exception as error:
         reason = type(error).__name__
     raise InputError(f"cannot sign: a value is out of range ({reason})")

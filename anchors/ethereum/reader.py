@@ -13,7 +13,9 @@ from registry.core.model import BatchRecord, BlockRef, StatusWords
 __all__ = ["Reader", "Views", "hex_data"]
 
 WORDS_AT_ONCE = 500  # two storage reads each: some two million gas of a simulated call, far below any node's limit
-_REVERTED = re.compile(r"revert|invalid opcode|VM (execution|Exception)|out of gas|stack (under|over)flow", re.IGNORECASE)
+_REVERTED = re.compile(
+    r"revert|invalid opcode|VM (execution|Exception)|out of gas|stack (under|over)flow", re.IGNORECASE
+)
 _NO_PIN = re.compile(
     r"invalid (argument|param|block|type)|cannot unmarshal|unmarshal|unknown (field|block tag|variant)|expected|deserializ"
     r"|not supported|unsupported|parse|missing 0x|hex string",
@@ -82,7 +84,7 @@ class Reader:
     def revert_of(error: RpcError, codec: Codec) -> CallReverted | None:
         """The revert that an error of a simulated call stands for; None if it stands for something else."""
         data = _revert_data(error.data)
-        if data is None and error.code != 3 and not _REVERTED.search(error.message):  # noqa: PLR2004
+        if data is None and error.code != 3 and not _REVERTED.search(error.message):
             return None
         return codec.reverted(data or b"", error.message)
 
@@ -157,7 +159,7 @@ def _refuses_pin(answer: Any) -> bool:
     return (
         isinstance(answer, RpcError)
         and _revert_data(answer.data) is None
-        and (answer.code == -32602 or bool(_NO_PIN.search(answer.message)))  # noqa: PLR2004
+        and (answer.code == -32602 or bool(_NO_PIN.search(answer.message)))
         and not isinstance(answer.unusable(), Unavailable)
     )
 

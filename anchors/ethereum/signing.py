@@ -40,7 +40,7 @@ def recover_signer(signature: Signature, call: ContractCall, *, chain_id: int, c
     from eth_utils import ValidationError
 
     raw = signature.signature
-    if len(raw) != 65 or int.from_bytes(raw[32:64], "big") > _HALF_ORDER or raw[64] not in {27, 28}:  # noqa: PLR2004
+    if len(raw) != 65 or int.from_bytes(raw[32:64], "big") > _HALF_ORDER or raw[64] not in {27, 28}:
         return None
     message = typed_message(
         chain_id=chain_id, contract=contract, call=call, signer=signature.signer, deadline=signature.deadline

@@ -19,7 +19,7 @@ import urllib3
 from anchors.base import ChainUnreachable
 from registry.core.errors import InputError
 
-__all__ = ["HttpTransport", "NodeFailure", "Transport", "TooLarge"]
+__all__ = ["HttpTransport", "NodeFailure", "TooLarge", "Transport"]
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 MAX_RETRY_AFTER_SECONDS = 3600.0
@@ -64,7 +64,9 @@ class HttpTransport:
         except ValueError:
             raise InputError("a node's URL cannot be read (its text is not shown, it may hold a key)") from None
         if parts.scheme not in {"http", "https"} or not host:
-            raise InputError("a node's URL must begin with http:// or https:// and name a host (only HTTP is supported)")
+            raise InputError(
+                "a node's URL must begin with http:// or https:// and name a host (only HTTP is supported)"
+            )
         self._name = f"{host}:{port}" if port else host
         self._url = url
         self._secrets = _secret_parts(url)
@@ -88,9 +90,7 @@ class HttpTransport:
     def post(self, payload: bytes, timeout: float) -> bytes:
         deadline = time.monotonic() + timeout
         try:
-            response = self._session.post(
-                self._url, data=payload, timeout=timeout, stream=True, allow_redirects=False
-            )
+            response = self._session.post(self._url, data=payload, timeout=timeout, stream=True, allow_redirects=False)
             with closing(response):
                 body = self._read(response, deadline)
                 self._check(response, body)
@@ -117,17 +117,17 @@ class HttpTransport:
 
     def _check(self, response: requests.Response, body: bytes) -> None:
         status = response.status_code
-        if status == 200:  # noqa: PLR2004
+        if status == 200:
             return
         # Some nodes send JSON-RPC errors with status 400 or 500; those are answers.
         if status in {400, 404, 500} and body.lstrip()[:1] in {b"{", b"["} and b'"jsonrpc"' in body[:4096]:
             return
-        if status == 413:  # noqa: PLR2004
+        if status == 413:
             raise TooLarge(self._name, "HTTP 413, too much asked at once")
         if status in {429, 503}:
             raise NodeFailure(
                 self._name,
-                "HTTP 429, too many requests" if status == 429 else "HTTP 503, unavailable",  # noqa: PLR2004
+                "HTTP 429, too many requests" if status == 429 else "HTTP 503, unavailable",
                 retry_after=_retry_after(response.headers.get("Retry-After")),
             )
         hint = {401: ", is the API key right?", 403: ", is the API key right?"}.get(status, "")
@@ -146,7 +146,7 @@ def _secret_parts(url: str) -> tuple[str, ...]:
     found = {parts.path, parts.query, parts.username or "", parts.password or "", *parts.path.split("/")}
     found |= {value for _, value in parse_qsl(parts.query)}
     found |= {unquote(entry) for entry in found}
-    return tuple(sorted((entry for entry in found if len(entry) >= 4), key=len, reverse=True))  # noqa: PLR2004
+    return tuple(sorted((entry for entry in found if len(entry) >= 4), key=len, reverse=True))
 
 
 def _retry_after(header: str | None) -> float:
