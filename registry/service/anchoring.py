@@ -163,8 +163,9 @@ class Anchoring:
                     credentials.c.issuer_id == issuer.id, credentials.c.batch_id.is_(None)
                 )
             ).scalar()
-            end: int = connection.execute(select(issuers.c.next_index).where(issuers.c.id == issuer.id)).scalar_one()
-        return min([end, *(value for value in (first_batch, first_open) if value is not None)])
+            end = connection.execute(select(issuers.c.next_index).where(issuers.c.id == issuer.id)).scalar_one()
+        indexes: list[int] = [end, *(value for value in (first_batch, first_open) if value is not None)]
+        return min(indexes)
 
     def _unfinished(self, issuer: Issuer) -> list[Batch]:
         with self._context.database.read() as connection:

@@ -6,7 +6,7 @@ The key stays with the issuer; the operator pays. A signature is good for an hou
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anchors.base import ContractCall, Signature
+from anchors.base import CallReverted, ChainUnreachable, ContractCall, Signature
 from registry.service import operations
 from registry.service.context import Context
 from registry.service.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -16,6 +16,8 @@ __all__ = ["RecoverSigner", "Signing", "SigningRequest"]
 
 _LONGEST_SECONDS = 3_600
 _LONGEST_SIGNATURE = 16 * 1024  # EIP-1271 wallets may send several signatures in one
+
+_REFUSED = frozenset({"InvalidSignature", "NotEntitled", "NotController", "NotCandidate"})
 
 # (chain id, contract, call, signature) -> the address that made the ECDSA signature, None if it is none
 RecoverSigner = Callable[[int, bytes, ContractCall, Signature], bytes | None]
@@ -68,8 +70,9 @@ class Signing:
     def submit(self, request_id: int, authority: Signature, issuer: Issuer | None = None) -> None:
         """Takes a signature; the worker sends the call. ``issuer``: whose request it must be.
 
-        An ECDSA signature must come from the signer that it names; whether that signer is entitled, and what an EIP-1271
-        wallet says, the contract decides before anything is sent. Raises NotFound-, Invalid-, Conflict-, ForbiddenError.
+        The contract is asked at once whether it would take it. While no node answers, a plain ECDSA signature is taken
+        if it is by the signer that it names; the contract decides before anything is sent. Raises NotFoundError,
+        InvalidError, ConflictError, ForbiddenError, and ChainUnreachable for the signature of a contract wallet.
         """
         now = self._context.clock()
         if not now < authority.deadline <= now + _LONGEST_SECONDS:
@@ -78,19 +81,31 @@ class Signing:
             raise InvalidError("signer", "signer must be an address of 20 bytes.", "/signer")
         if not 0 < len(authority.signature) <= _LONGEST_SIGNATURE:
             raise InvalidError("signature", "signature must have 1 to 16,384 bytes.", "/signature")
+        table = operations.table
+        with self._context.database.read() as connection:
+            found = operations.load(connection, table.c.id == request_id)
+        if not found or (issuer is not None and found[0].issuer_id != issuer.id):
+            raise NotFoundError("no_such_request", "There is no such signing request.")
+        self._check(found[0].call, authority)
         with self._context.database.write() as connection:
-            found = operations.load(connection, operations.table.c.id == request_id)
-            if not found or (issuer is not None and found[0].issuer_id != issuer.id):
-                raise NotFoundError("no_such_request", "There is no such signing request.")
-            [operation] = found
-            if operation.state != "PENDING":
+            [operation] = operations.load(connection, table.c.id == request_id)
+            if operation.state != "PENDING" or operation.call != found[0].call:
                 raise ConflictError("not_waiting", "This call does not wait for a signature (any more).")
-            chain = self._context.chain
-            recovered = self._recover(chain.chain_id, chain.contract, operation.call, authority)
-            if len(authority.signature) == 65 and recovered != authority.signer:
-                raise ForbiddenError(
-                    "signature_mismatch",
-                    "The signature does not fit the call, chain and contract of this request, or is by another key. "
-                    "Fetch the request again and sign it as it is.",
-                )
             operations.set_authority(connection, operation.id, authority)
+
+    def _check(self, call: ContractCall, authority: Signature) -> None:
+        chain = self._context.chain
+        genuine = self._recover(chain.chain_id, chain.contract, call, authority) == authority.signer
+        try:
+            chain.estimate_gas(self._context.payer.address, chain.encode(call, authority))
+        except CallReverted as reverted:
+            if reverted.error in _REFUSED:
+                raise ForbiddenError(
+                    "signature_refused",
+                    f"The contract refuses the signature ({reverted.error}): it must be by a key that the issuer "
+                    "entitled, over exactly this call, chain and contract. Fetch the request again and sign it as it "
+                    "is.",
+                ) from reverted
+        except ChainUnreachable:
+            if not genuine:
+                raise
