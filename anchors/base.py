@@ -19,8 +19,8 @@ from registry.core.model import AnchorEvidence, BatchRecord, BlockRef, ChainClas
 __all__ = [
     "AcceptController", "AnchorBatch", "BatchAnchored", "BatchRevoked", "Call", "CallReverted", "Chain", "ChainError",
     "ChainEvent", "ChainUnreachable", "ContractCall", "ControllerChanged", "DidClaimed", "EvidenceQuery", "Fees",
-    "IssuerState", "KeySet", "Network", "ProposeController", "Refusal", "Revoke", "RevokeBatch", "Role", "SetDid", "SetKey",
-    "SetSuspension", "Signature", "SignedTransaction", "Signer", "StatusRevoked", "SuspensionChanged",
+    "IssuerState", "KeySet", "Network", "ProposeController", "Refusal", "Revoke", "RevokeBatch", "Role", "SetDid",
+    "SetKey", "SetSuspension", "Signature", "SignedTransaction", "Signer", "StatusRevoked", "SuspensionChanged",
     "TransactionRefused", "TransactionState", "WrongChain", "WrongContract",
 ]  # fmt: skip
 
@@ -305,8 +305,10 @@ class Network:
 class Chain(Protocol):
     """The registry contract on one chain, through one or more nodes.
 
-    Every method may raise ``ChainUnreachable``. Methods that take ``at`` read the state at exactly that block, and raise
-    ``ChainUnreachable`` if the node does not have it (any more); None means the node's newest block.
+    Every method but ``encode`` may raise ``ChainUnreachable`` and ``WrongChain``, those that read the contract
+    ``WrongContract``; ``encode`` raises ``InputError`` for values that do not fit the contract's types. Methods that
+    take ``at`` read the state at exactly that block, and raise ``ChainUnreachable`` if the node does not have it (any
+    more); None means the node's newest block.
     """
 
     @property

@@ -95,17 +95,19 @@ def _network(entry: Mapping[str, Any], where: str) -> Network:
         raise InputError(f"{where}: unknown field {unknown[0]}; known are {', '.join(sorted(_FIELDS))}")
     name, chain_id = entry.get("name"), entry.get("chain_id")
     finality, explorer, end = entry.get("finality"), entry.get("explorer"), entry.get("expected_end")
-    _expect(isinstance(name, str) and name.isprintable() and 0 < len(name) <= 64, where, "name", "a short text")  # noqa: PLR2004
+    _expect(isinstance(name, str) and name.isprintable() and 0 < len(name) <= 64, where, "name", "a short text")
     _expect(_is_count(chain_id), where, "chain_id", "a number above 0")
     _expect(entry.get("class") in set(ChainClass), where, "class", f"one of {_listed(ChainClass)}")
     _expect(finality == "finalized" or _is_count(finality), where, "finality", '"finalized" or a number above 0')
-    _expect(explorer is None or (isinstance(explorer, str) and explorer.startswith("https://")), where, "explorer", "https")
+    _expect(
+        explorer is None or (isinstance(explorer, str) and explorer.startswith("https://")), where, "explorer", "https"
+    )
     if isinstance(end, date):
         end = end.isoformat()
     try:
         _expect(end is None or date.fromisoformat(end).isoformat() == end, where, "expected_end", "a date YYYY-MM-DD")
     except (ValueError, TypeError):
-        _expect(False, where, "expected_end", "a date YYYY-MM-DD")  # noqa: FBT003
+        _expect(False, where, "expected_end", "a date YYYY-MM-DD")
     return Network(
         name=str(name),
         chain_id=int(str(chain_id)),
@@ -120,7 +122,7 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _expect(holds: bool, where: str, field: str, wanted: str) -> None:  # noqa: FBT001
+def _expect(holds: bool, where: str, field: str, wanted: str) -> None:
     if not holds:
         raise InputError(f"{where}: {field} must be {wanted}")
 

@@ -1,8 +1,8 @@
 """Nodes to test against: an embedded chain, anvil, and a node that fails in the ways that nodes fail.
 
 Fixtures, all cleaned up at the end of the test:
-- ``devchain``: an open ``DevChain`` (use it as a node within the process, or ``devchain.start()`` for a URL)
-- ``anvil(chain_id=31337, *arguments)``: starts an anvil; has ``url, pid, rpc(method, *params), fund(address, wei), stop()``
+- ``devchain``: an open ``DevChain`` (a node within the process; ``devchain.start()`` gives it a URL)
+- ``devchain``: an open ``DevChain`` (a node within the process; its ``start()`` gives it a URL)
 - ``faulty_node(target)``: an HTTP node in front of another (URL or transport) that fails when told: see ``FaultyNode``
 """
 
@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -131,7 +131,8 @@ class Fault:
 class FaultyNode:
     """An HTTP node in front of another that fails when it is told to.
 
-    ``fail(kind, method=None, times=1, skip=0, **options)`` arms a fault; ``skip`` lets so many requests pass before. Kinds:
+    ``fail(kind, method=None, times=1, skip=0, **options)`` arms a fault; ``skip`` lets so many requests pass before.
+    Kinds:
     - "drop": closes the connection, nothing is forwarded
     - "drop_after": forwards, then closes the connection: it has happened, and nobody is told
     - "delay" (seconds=…): forwards, answers late
@@ -294,10 +295,8 @@ class FaultyNode:
         with self._lock:
             connections = list(self._open)
         for connection in connections:
-            try:
+            with suppress(OSError):
                 connection.shutdown(2)
-            except OSError:
-                pass
         self._server.server_close()  # joins the handlers
         self._thread.join()
 

@@ -69,7 +69,7 @@ class DevChain:
     # a chain in this process
 
     def open(self) -> Self:
-        """Takes the lock and opens the file; does nothing if it is open. Raises ``ChainError`` if somebody else has it."""
+        """Takes the lock and opens the file; does nothing if it is open. Raises ``ChainError`` if another has it."""
         if self._evm is not None:
             return self
         self._folder.mkdir(parents=True, exist_ok=True)

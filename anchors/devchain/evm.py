@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import rlp
-from eth.abc import BlockAPI, BlockHeaderAPI, ReceiptAPI, SignedTransactionAPI
+import rlp  # type: ignore[import-untyped]
 from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
 from eth.exceptions import CanonicalHeadNotFound, HeaderNotFound, Revert, TransactionNotFound, VMError
@@ -19,12 +18,18 @@ from eth.vm.chain_context import ChainContext
 from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_keys.exceptions import BadSignature
-from eth_keys.exceptions import ValidationError as KeyValidationError
-from eth_utils import ValidationError
+from eth_utils.exceptions import ValidationError
 
 from anchors.devchain.storage import LogRow, Storage
 
-__all__ = ["Evm", "Execution", "MinedTransaction", "Refused"]
+__all__ = ["Evm", "Execution", "Header", "MinedTransaction", "Refused"]
+
+# py-evm's interfaces leave out what later forks have added to headers and transactions.
+Header = Any
+Transaction = Any
+Receipt = Any
+Block = Any
+
 
 GAS_LIMIT = 30_000_000
 GENESIS_BASE_FEE = 1_000_000_000
@@ -47,9 +52,9 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class MinedTransaction:
-    transaction: SignedTransactionAPI
-    receipt: ReceiptAPI
-    block: BlockHeaderAPI
+    transaction: Transaction
+    receipt: Receipt
+    block: Header
     index: int
 
 
@@ -63,10 +68,12 @@ class Evm:
         self._clock = clock
         self._lock = threading.RLock()
         self._database = AtomicDB(storage)
-        self._class = Chain.configure(__name__="DevelopmentChain", vm_configuration=((0, PragueVM),), chain_id=chain_id)
+        self._class: Any = Chain.configure(
+            __name__="DevelopmentChain", vm_configuration=((0, PragueVM),), chain_id=chain_id
+        )
         try:
-            self._chain = self._class(self._database)
-            self._head: BlockHeaderAPI = self._chain.get_canonical_head()
+            self._chain: Any = self._class(self._database)
+            self._head: Header = self._chain.get_canonical_head()
         except CanonicalHeadNotFound:
             self._create(genesis)
 
@@ -98,31 +105,32 @@ class Evm:
     # blocks
 
     @property
-    def head(self) -> BlockHeaderAPI:
+    def head(self) -> Header:
         return self._head
 
-    def header(self, number: int) -> BlockHeaderAPI | None:
+    def header(self, number: int) -> Header | None:
         with self._lock:
             if not 0 <= number <= self._head.block_number:
                 return None
             return self._chain.get_canonical_block_header_by_number(number)
 
-    def header_of_hash(self, block_hash: bytes) -> BlockHeaderAPI | None:
+    def header_of_hash(self, block_hash: bytes) -> Header | None:
         with self._lock:
             try:
                 return self._chain.get_block_header_by_hash(block_hash)
             except (HeaderNotFound, ValidationError):
                 return None
 
-    def block_of(self, header: BlockHeaderAPI) -> BlockAPI:
+    def block_of(self, header: Header) -> Block:
         with self._lock:
             return self._chain.get_block_by_header(header)
 
     def next_base_fee(self) -> int:
         return int(self._next_header().base_fee_per_gas)
 
-    def _next_header(self) -> BlockHeaderAPI:
-        return PragueVM.create_header_from_parent(
+    def _next_header(self) -> Header:
+        create: Any = PragueVM.create_header_from_parent
+        return create(
             self._head,
             timestamp=max(int(self._clock()), self._head.timestamp + 1),
             gas_limit=self._head.gas_limit,
@@ -132,27 +140,28 @@ class Evm:
 
     # state
 
-    def balance(self, address: bytes, header: BlockHeaderAPI) -> int:
+    def balance(self, address: bytes, header: Header) -> int:
         with self._lock:
             return int(self._state(header).get_balance(address))
 
-    def nonce(self, address: bytes, header: BlockHeaderAPI) -> int:
+    def nonce(self, address: bytes, header: Header) -> int:
         with self._lock:
             return int(self._state(header).get_nonce(address))
 
-    def code(self, address: bytes, header: BlockHeaderAPI) -> bytes:
+    def code(self, address: bytes, header: Header) -> bytes:
         with self._lock:
             return bytes(self._state(header).get_code(address))
 
-    def _state(self, header: BlockHeaderAPI) -> Any:
-        previous = PragueVM.get_prev_hashes(header.parent_hash, self._chain.chaindb)
-        return PragueVM.build_state(self._database, header, ChainContext(self.chain_id), previous)
+    def _state(self, header: Header) -> Any:
+        vm: Any = PragueVM
+        previous = vm.get_prev_hashes(header.parent_hash, self._chain.chaindb)
+        return vm.build_state(self._database, header, ChainContext(self.chain_id), previous)
 
     # calls
 
     def call(
         self,
-        header: BlockHeaderAPI | None,
+        header: Header | None,
         *,
         sender: bytes,
         to: bytes,
@@ -164,12 +173,11 @@ class Evm:
         with self._lock:
             return self._run(header, sender, to, data, value, min(gas, GAS_LIMIT))
 
-    def _run(
-        self, header: BlockHeaderAPI | None, sender: bytes, to: bytes, data: bytes, value: int, gas: int
-    ) -> Execution:
+    def _run(self, header: Header | None, sender: bytes, to: bytes, data: bytes, value: int, gas: int) -> Execution:
         context = self._next_header() if header is None else header
         state = self._state(context.copy(base_fee_per_gas=0))
-        unsigned = PragueVM.create_unsigned_transaction(
+        vm: Any = PragueVM
+        unsigned = vm.create_unsigned_transaction(
             nonce=state.get_nonce(sender), gas_price=0, gas=gas, to=to, value=value, data=data
         )
         if gas < unsigned.intrinsic_gas:
@@ -224,7 +232,7 @@ class Evm:
             self._mine(transaction, header)
             return bytes(transaction.hash)
 
-    def _check(self, transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> None:
+    def _check(self, transaction: Transaction, header: Header) -> None:
         sender, state = transaction.sender, self._state(self._head)
         nonce = state.get_nonce(sender)
         if transaction.nonce < nonce:
@@ -237,9 +245,7 @@ class Evm:
         if transaction.gas < transaction.intrinsic_gas:
             raise Refused(f"intrinsic gas too low: gas {transaction.gas}, minimum needed {transaction.intrinsic_gas}")
         if transaction.gas < _floor_gas(transaction.data):
-            raise Refused(
-                f"insufficient gas for floor data gas cost: gas {transaction.gas}, minimum needed {_floor_gas(transaction.data)}"
-            )
+            raise Refused(f"insufficient gas for floor data gas cost: minimum needed {_floor_gas(transaction.data)}")
         if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
             raise Refused("max priority fee per gas higher than max fee per gas")
         if transaction.max_fee_per_gas < header.base_fee_per_gas:
@@ -251,10 +257,11 @@ class Evm:
         balance = state.get_balance(sender)
         if balance < cost:
             raise Refused(
-                f"insufficient funds for gas * price + value: balance {balance}, tx cost {cost}, overshot {cost - balance}"
+                f"insufficient funds for gas * price + value: balance {balance}, tx cost {cost}, "
+                f"overshot {cost - balance}"
             )
 
-    def _mine(self, transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> None:
+    def _mine(self, transaction: Transaction, header: Header) -> None:
         try:
             with self._storage.block() as logs:
                 vm = self._chain.get_vm(header)
@@ -291,13 +298,13 @@ class Evm:
             return self._storage.find_logs(first, last, addresses, topics)
 
 
-def _decode(raw: bytes, chain_id: int) -> SignedTransactionAPI:
+def _decode(raw: bytes, chain_id: int) -> Transaction:
     try:
         transaction = PragueVM.get_transaction_builder().decode(raw)
         transaction.validate()
         _ = transaction.sender
     except (
-        *(rlp.DecodingError, rlp.DeserializationError, ValidationError, KeyValidationError, BadSignature),
+        *(rlp.DecodingError, rlp.DeserializationError, ValidationError, BadSignature),
         *(ValueError, TypeError, IndexError, AttributeError),
     ) as error:
         raise Refused(f"invalid transaction: {type(error).__name__}") from error
@@ -308,7 +315,7 @@ def _decode(raw: bytes, chain_id: int) -> SignedTransactionAPI:
     return transaction
 
 
-def _log_rows(header: BlockHeaderAPI, transaction: SignedTransactionAPI, receipt: ReceiptAPI) -> Iterator[LogRow]:
+def _log_rows(header: Header, transaction: Transaction, receipt: Receipt) -> Iterator[LogRow]:
     for index, log in enumerate(receipt.logs):
         topics = tuple(topic.to_bytes(32, "big") for topic in log.topics)
         yield LogRow(header.block_number, index, header.hash, transaction.hash, 0, log.address, topics, log.data)

@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eth.abc import BlockHeaderAPI
-
-from anchors.devchain.evm import GAS_LIMIT, Evm, Execution, MinedTransaction, Refused
+from anchors.devchain.evm import GAS_LIMIT, Evm, Execution, Header, MinedTransaction, Refused
 from anchors.devchain.storage import LogRow
 
 __all__ = ["CLIENT_VERSION", "Methods"]
@@ -99,14 +97,14 @@ class Methods:
 
     # blocks
 
-    def _tagged(self, tag: object) -> BlockHeaderAPI | None:
+    def _tagged(self, tag: object) -> Header | None:
         if tag in {"latest", "pending", "safe", "finalized"}:
             return self._evm.head  # every block is final: there is nobody to disagree
         if tag == "earliest":
             return self._evm.header(0)
         return self._evm.header(_number(tag))
 
-    def _at(self, block: object) -> BlockHeaderAPI:
+    def _at(self, block: object) -> Header:
         """A block by tag, number, or EIP-1898 object."""
         if not isinstance(block, dict):
             header = self._tagged(block)
@@ -120,13 +118,18 @@ class Methods:
             raise _RpcError(-32000, "header not found")
         return header
 
+    def _at_most_head(self, tag: object) -> int:
+        if isinstance(tag, str) and tag.startswith("0x"):
+            return min(_number(tag), int(self._evm.head.block_number))
+        return int(self._at(tag).block_number)
+
     def _block_by_number(self, tag: object, full: object = False) -> dict[str, Any] | None:
         return self._block(self._tagged(tag), bool(full))
 
     def _block_by_hash(self, block_hash: object, full: object = False) -> dict[str, Any] | None:
         return self._block(self._evm.header_of_hash(_bytes(block_hash, 32)), bool(full))
 
-    def _block(self, header: BlockHeaderAPI | None, full: bool) -> dict[str, Any] | None:
+    def _block(self, header: Header | None, full: bool) -> dict[str, Any] | None:
         if header is None:
             return None
         block = self._evm.block_of(header)
@@ -243,12 +246,7 @@ class Methods:
             first = last = header.block_number
         else:
             first = self._at(wanted.get("fromBlock", "latest")).block_number
-            to_block = wanted.get("toBlock", "latest")
-            last = (
-                self._tagged(to_block).block_number
-                if not _above_head(to_block, self._evm)
-                else self._evm.head.block_number
-            )  # type: ignore[union-attr]
+            last = self._at_most_head(wanted.get("toBlock", "latest"))
         if first > last:
             raise _RpcError(-32602, "invalid block range params")
         rows = self._evm.logs(first, last, [_address(address) for address in addresses], topics)
@@ -258,10 +256,6 @@ class Methods:
 
 
 _TIP = 1_000_000_000
-
-
-def _above_head(tag: object, evm: Evm) -> bool:
-    return isinstance(tag, str) and tag.startswith("0x") and _number(tag) > evm.head.block_number
 
 
 def _call_fields(call: object) -> dict[str, Any]:

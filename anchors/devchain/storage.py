@@ -1,7 +1,7 @@
 """The embedded chain's one file: SQLite, below py-evm's key-value interface, and an index of the logs.
 
-Durability: everything that one block brings is written in one SQLite transaction, synced once. Killed at any line before
-the commit, the file reopens at the block before; the hot journal or WAL that the kill leaves behind is SQLite's to settle.
+Durability: everything that one block brings is written in one SQLite transaction, synced once. Killed at any line
+before the commit, the file reopens at the block before; what the kill leaves behind in the WAL is SQLite's to settle.
 Concurrency: one process (the file lock is held by ``DevChain``), one thread at a time (the lock is held by ``Evm``).
 """
 
@@ -21,7 +21,8 @@ _SCHEMA = """
 CREATE TABLE kv (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE logs (
     block_number INTEGER NOT NULL, log_index INTEGER NOT NULL, block_hash BLOB NOT NULL, tx_hash BLOB NOT NULL,
-    tx_index INTEGER NOT NULL, address BLOB NOT NULL, topic0 BLOB, topic1 BLOB, topic2 BLOB, topic3 BLOB, data BLOB NOT NULL,
+    tx_index INTEGER NOT NULL, address BLOB NOT NULL,
+    topic0 BLOB, topic1 BLOB, topic2 BLOB, topic3 BLOB, data BLOB NOT NULL,
     PRIMARY KEY (block_number, log_index)
 ) WITHOUT ROWID;
 CREATE INDEX logs_by_topic ON logs (address, topic0, topic1, block_number);
@@ -42,7 +43,7 @@ class LogRow:
     data: bytes
 
 
-class Storage(BaseDB):  # type: ignore[misc]  # py-evm's base is untyped
+class Storage(BaseDB):
     """Keys and values for py-evm. Outside of ``block()`` it only reads."""
 
     def __init__(self, path: Path) -> None:
@@ -154,6 +155,6 @@ class Storage(BaseDB):  # type: ignore[misc]  # py-evm's base is untyped
             values,
         )
         return [
-            LogRow(*row[:6], topics=tuple(topic for topic in row[6:10] if topic is not None), data=row[10])
+            LogRow(*row[:6], tuple(topic for topic in row[6:10] if topic is not None), row[10])
             for row in rows
         ]

@@ -1,8 +1,8 @@
 """How each ``ContractCall`` is written: its function, its arguments, and its EIP-712 struct. Data, no coding.
 
 A call's arguments are its fields in their order. The signed twin ``<function>WithSignature`` takes the same, then the
-issuer's nonce (all but anchor and revoke; setSuspension has it among its own arguments), signer, deadline and signature.
-The EIP-712 struct has the same fields as the twin, without the signature.
+issuer's nonce (all but anchor and revoke; setSuspension has it among its own arguments), signer, deadline and
+signature. The EIP-712 struct has the same fields as the twin, without the signature.
 """
 
 from dataclasses import dataclass

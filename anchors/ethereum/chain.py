@@ -106,8 +106,9 @@ class EthereumChain:
         found = keccak(code)
         if found != self._code_hash:
             raise WrongContract(
-                f"the contract at 0x{self._contract.hex()} on chain {self._chain_id} has the code hash 0x{found.hex()}, "
-                f"not the registry contract's 0x{self._code_hash.hex()}: set REGISTRY_CONTRACT to the right address"
+                f"the contract at 0x{self._contract.hex()} on chain {self._chain_id} has the code hash "
+                f"0x{found.hex()}, not the registry contract's 0x{self._code_hash.hex()}: set "
+                "REGISTRY_CONTRACT to the right address"
             )
         return found
 
@@ -261,8 +262,8 @@ def _refused(error: RpcError) -> TransactionRefused:
 
 
 def _about_the_transaction(error: RpcError) -> bool:
-    """-32000 and -32003 (EIP-1474) are about what was sent; others are about the node, or the gateway before it."""
-    return error.code in {-32000, -32003, -32010, 3} and error.unusable().__class__.__name__ != "Unavailable"
+    """These codes are about what was sent (EIP-1474, and what nodes make of it); others are about the node itself."""
+    return error.code in {-32000, -32003, -32010, -32602, 3} and not error.is_transient
 
 
 def _has(node: Node, transaction_hash: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Puts the contract on a chain through the deterministic deployer: the same address on every chain.
 
-Everything here looks at what is on the chain and does what is missing. So it can be killed at any line, and repeated, by
-one person or by several, and ends in the same: the address depends on nothing but the contract's bytecode.
+Everything here looks at what is on the chain and does what is missing. So it can be killed at any line, and repeated,
+by one person or by several, and ends in the same: the address depends on nothing but the contract's bytecode.
 """
 
 import time
@@ -68,9 +68,9 @@ def deploy(
 ) -> Deployment:
     """Deploys the contract unless it is there, and says where it is.
 
-    ``signer`` pays; ``report`` is told what happens, for people. Raises ``WrongContract`` if something else stands at the
-    address, ``TransactionRefused`` if the node does not take a transaction, ``ChainUnreachable`` if it is not in a block
-    after ``wait`` seconds: repeat it then, nothing is done twice.
+    ``signer`` pays; ``report`` is told what happens, for people. Raises ``WrongContract`` if something else stands at
+    the address, ``TransactionRefused`` if the node does not take a transaction, ``ChainUnreachable`` if it is not in a
+    block after ``wait`` seconds: repeat it then, nothing is done twice.
     """
     address = contract_address()
     with EthereumChain(nodes, chain_id, address, timeout=timeout, fee_cap=fee_cap, sleep=sleep) as chain:

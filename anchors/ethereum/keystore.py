@@ -27,7 +27,7 @@ Password = bytes | SecretValue
 
 
 class KeystoreSigner:
-    """A ``Signer`` whose key came out of a keystore file. Its repr names the address; it cannot be copied or pickled."""
+    """A ``Signer`` whose key came out of a keystore file. Its repr names the address; it is not copied or pickled."""
 
     __slots__ = ("__account", "_address")
 
@@ -86,7 +86,11 @@ class KeystoreSigner:
         msg = "a signer is not copied or pickled: its key would go along"
         raise TypeError(msg)
 
-    __copy__ = __deepcopy__ = __reduce__  # type: ignore[assignment]
+    def __copy__(self) -> NoReturn:
+        self.__reduce__()
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        self.__reduce__()
 
 
 def create_keystore(path: Path, password: Password, *, scrypt_n: int = SCRYPT_N) -> bytes:

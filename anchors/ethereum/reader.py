@@ -17,7 +17,7 @@ _REVERTED = re.compile(
     r"revert|invalid opcode|VM (execution|Exception)|out of gas|stack (under|over)flow", re.IGNORECASE
 )
 _NO_PIN = re.compile(
-    r"invalid (argument|param|block|type)|cannot unmarshal|unmarshal|unknown (field|block tag|variant)|expected|deserializ"
+    r"invalid (argument|param|block|type)|unmarshal|unknown (field|block tag|variant)|expected|deserializ"
     r"|not supported|unsupported|parse|missing 0x|hex string",
     re.IGNORECASE,
 )

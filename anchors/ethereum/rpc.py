@@ -49,6 +49,11 @@ class RpcError(Exception):
         super().__init__(f"{node}: {message} (code {code})")
         self.node, self.code, self.message, self.data = node, code, message, data
 
+    @property
+    def is_transient(self) -> bool:
+        """Whether it says "not now", or "not this one": another node, or the same one later, may answer."""
+        return bool(MISSING.search(self.message) or _LIMITED.search(self.message))
+
     def unusable(self) -> ChainUnreachable:
         """This error where a result was needed, as an error of a node that gave none."""
         if MISSING.search(self.message):
@@ -211,8 +216,8 @@ class Nodes:
     def run(self, work: Callable[[Node], _T]) -> _T:
         """Does all of ``work`` with one node; with the next one from its beginning, if that gives no usable answer.
 
-        Where nodes ask for patience it waits, for some seconds in all. Raises ``WrongChain`` if every node is on another
-        chain, otherwise ``ChainUnreachable`` with every node's failure.
+        Where nodes ask for patience it waits, for some seconds in all. Raises ``WrongChain`` if every node is on
+        another chain, otherwise ``ChainUnreachable`` with every node's failure.
         """
         patience = MAX_PATIENCE_SECONDS
         for last in (False,) * (ROUNDS - 1) + (True,):

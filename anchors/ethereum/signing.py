@@ -32,12 +32,11 @@ def typed_message(*, chain_id: int, contract: bytes, call: ContractCall, signer:
 def recover_signer(signature: Signature, call: ContractCall, *, chain_id: int, contract: bytes) -> bytes | None:
     """The address whose key made this signature; None if it is no ECDSA signature of 65 bytes in the canonical form.
 
-    A contract wallet's signature (EIP-1271) can be of any shape: only the chain can judge that one, by simulating the call.
+    A contract wallet's signature (EIP-1271) can be of any shape: only the chain can judge it, by simulating the call.
     """
     from eth_account import Account
     from eth_keys.exceptions import BadSignature
-    from eth_keys.exceptions import ValidationError as KeyValidationError
-    from eth_utils import ValidationError
+    from eth_utils.exceptions import ValidationError
 
     raw = signature.signature
     if len(raw) != 65 or int.from_bytes(raw[32:64], "big") > _HALF_ORDER or raw[64] not in {27, 28}:
@@ -47,7 +46,7 @@ def recover_signer(signature: Signature, call: ContractCall, *, chain_id: int, c
     )
     try:
         return bytes.fromhex(str(Account.recover_message(message, signature=raw))[2:])
-    except (BadSignature, KeyValidationError, ValidationError, ValueError, TypeError):
+    except (BadSignature, ValidationError, ValueError, TypeError):
         return None
 
 

@@ -1,7 +1,7 @@
 """Bytes to a node and back, over HTTP. Everything that can go wrong on the way is a ``NodeFailure``.
 
-A node's URL often carries an API key, in its path, its query or as a password. So nothing here, and nothing that it lets
-out (errors, logs of the HTTP library), shows more of a URL than its host.
+A node's URL often carries an API key, in its path, its query or as a password. So nothing here, and nothing that it
+lets out (errors, logs of the HTTP library), shows more of a URL than its host.
 """
 
 import http.cookiejar

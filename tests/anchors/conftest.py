@@ -1,0 +1,80 @@
+"""One backend after the other for the conformance tests: what holds for one node holds for all."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anchors.base import Call, ContractCall, Signature, TransactionState
+from anchors.devchain import DevChain
+from anchors.ethereum import EthereumChain, KeystoreSigner, create_keystore
+from anchors.ethereum.deploy import deploy
+
+PASSWORD = b"correct horse"
+BACKENDS = ["devchain", "devchain-http", pytest.param("anvil", marks=pytest.mark.anvil)]
+
+
+@dataclass
+class Backend:
+    """A chain with the contract on it, and an account that can pay."""
+
+    node: Any
+    chain: EthereumChain
+    signer: KeystoreSigner
+    fund: Callable[[bytes, int], None]
+
+    def send(self, call: ContractCall | Call, signature: Signature | None = None) -> TransactionState:
+        """Signs, sends and returns where it went; the caller has seen to it that it does not revert."""
+        encoded = call if isinstance(call, Call) else self.chain.encode(call, signature)
+        gas = self.chain.estimate_gas(self.signer.address, encoded) * 12 // 10
+        signed = self.signer.sign_transaction(
+            chain_id=self.chain.chain_id,
+            nonce=self.chain.next_nonce(self.signer.address),
+            call=encoded,
+            gas=gas,
+            fees=self.chain.suggest_fees(),
+        )
+        self.chain.send(signed.raw)
+        state = self.chain.transaction(signed.hash)
+        assert state is not None
+        assert state.succeeded
+        return state
+
+
+@pytest.fixture
+def new_signer(tmp_path: Path) -> Callable[[str], KeystoreSigner]:
+    def make(name: str) -> KeystoreSigner:
+        path = tmp_path / f"{name}.json"
+        create_keystore(path, PASSWORD, scrypt_n=2)
+        return KeystoreSigner(path, PASSWORD)
+
+    return make
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(
+    request: pytest.FixtureRequest, tmp_path: Path, new_signer: Callable[[str], KeystoreSigner]
+) -> Iterator[Backend]:
+    if request.param == "anvil":
+        anvil = request.getfixturevalue("anvil")(560048)
+        signer = new_signer("payer")
+        anvil.fund(signer.address)
+        node, fund = anvil.url, anvil.fund
+    else:
+        devchain: DevChain = request.getfixturevalue("devchain")
+        signer, fund = devchain.account, devchain.fund
+        node = devchain.start() if request.param == "devchain-http" else devchain
+    chain_id = 560048 if request.param == "anvil" else devchain.chain_id
+    deployment = deploy([node], chain_id, signer)
+    with EthereumChain([node], chain_id, deployment.address) as chain:
+        yield Backend(node, chain, signer, fund)
+
+
+@pytest.fixture
+def local(devchain: DevChain) -> Iterator[Backend]:
+    """The embedded chain within the process, where a test is about our side of the line only."""
+    deployment = deploy([devchain], devchain.chain_id, devchain.account)
+    with EthereumChain([devchain], devchain.chain_id, deployment.address) as chain:
+        yield Backend(devchain, chain, devchain.account, devchain.fund)
