@@ -12,6 +12,8 @@ from registry.store.tables import properties
 __all__ = ["ChainHealth", "Health", "get_property", "set_property"]
 
 _NAME = "chain_health"
+_SEEN = "worker_seen"
+_SEEN_SECONDS = 15  # how often the worker writes that it is alive, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,19 @@ class Health:
     def __init__(self, database: Database, clock: Callable[[], int]) -> None:
         self._database = database
         self._clock = clock
+
+    def worker_stepped(self) -> None:
+        """Notes that the worker is alive; writes only now and then."""
+        now, seen = self._clock(), self.worker_seen()
+        if seen is None or not 0 <= now - seen < _SEEN_SECONDS:
+            with self._database.write() as connection:
+                set_property(connection, _SEEN, str(now))
+
+    def worker_seen(self) -> int | None:
+        """When a worker last took a step, in Unix seconds; None if none ever did."""
+        with self._database.read() as connection:
+            value = get_property(connection, _SEEN)
+        return None if value is None else int(value)
 
     def chain_failed(self, message: str) -> None:
         self._set(message)

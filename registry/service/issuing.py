@@ -86,20 +86,25 @@ class Issuing:
     def import_lines(self, issuer: Issuer, lines: Iterable[bytes], idempotency_key: str | None) -> Iterator[LineResult]:
         """Takes NDJSON, line by line; blank lines are skipped. A broken line is named and the rest taken.
 
-        Reads and commits in chunks, so that memory does not grow with the file. Raises NotReadyError when the issuer is
-        halted on the way: what was yielded before stays accepted.
+        Reads and commits in chunks, so that memory does not grow with the file. A line may be cut off one byte beyond
+        ``max_credential_bytes``: it is refused all the same. Raises NotReadyError when the issuer is halted on the way:
+        what was yielded before stays accepted.
         """
 
         def parse(numbered: tuple[int, bytes]) -> Submission | LineResult:
             number, line = numbered
+            limit = self._context.rules.max_credential_bytes
+            if len(line) > limit:  # before white space is cut off: readers may have cut the line itself there
+                message = f"Line {number} has more than {limit:,} bytes. Link to large evidence instead."
+                return LineResult(number, None, InvalidError("too_large", message))
             try:
-                document = canonical.parse_json(line, max_bytes=self._context.rules.max_credential_bytes)
+                document = canonical.parse_json(line.strip(), max_bytes=limit)
             except JsonError as error:
                 return LineResult(number, None, InvalidError("not_json", f"Line {number}: {error}"))
             return Submission(document, _line_key(idempotency_key, number), number)
 
-        stripped = ((number, line.strip()) for number, line in enumerate(lines, start=1))
-        yield from self.import_submissions(issuer, map(parse, (pair for pair in stripped if pair[1])))
+        numbered = ((number, line) for number, line in enumerate(lines, start=1) if line and not line.isspace())
+        yield from self.import_submissions(issuer, map(parse, numbered))
 
     def import_submissions(self, issuer: Issuer, items: Iterable[Submission | LineResult]) -> Iterator[LineResult]:
         """The same for documents that are parsed already; items that failed before are passed through in place."""
@@ -277,8 +282,13 @@ def _check_shape(document: dict[str, Any]) -> None:
     if not subjects or not all(isinstance(item, dict) and item for item in subjects):
         raise InvalidError("subject", "credentialSubject must be an object that says something.", "/credentialSubject")
     identifier = document.get("id", "urn:")
-    if not isinstance(identifier, str) or ":" not in identifier or len(identifier) > 2048:
-        raise InvalidError("id", "id must be a URL or URN of at most 2,048 characters.", "/id")
+    if (
+        not isinstance(identifier, str)
+        or ":" not in identifier
+        or len(identifier) > 2048
+        or not identifier.isprintable()  # PostgreSQL's text holds no NUL; nobody's address holds control characters
+    ):
+        raise InvalidError("id", "id must be a URL or URN of at most 2,048 printable characters.", "/id")
     for name in ("validFrom", "validUntil"):
         if name in document and not _is_date_time(document[name]):
             raise InvalidError("date_time", f"{name} must be a date and time with its offset from UTC.", f"/{name}")

@@ -53,8 +53,8 @@ class StatusService:
         """
         if action not in ACTIONS:
             raise InvalidError("action", f"action must be one of: {', '.join(ACTIONS)}.", "/action")
-        if reason is not None and len(reason) > 1_000:
-            raise InvalidError("reason", "reason must have at most 1,000 characters.", "/reason")
+        if reason is not None and (len(reason) > 1_000 or "\0" in reason):
+            raise InvalidError("reason", "reason must have at most 1,000 characters, none of them NUL.", "/reason")
         with self._context.database.write() as connection:
             credential = _own_credential(connection, issuer, credential_id)
             if credential.state == "WITHDRAWN":

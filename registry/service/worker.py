@@ -62,6 +62,7 @@ class Worker:
 
     def step(self) -> Step:
         """Does everything that can be done now. A chain that does not answer ends the step; it is no exception."""
+        self._health.worker_stepped()
         changed = self._seal_due()
         try:
             if self._touched is None:

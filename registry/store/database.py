@@ -12,6 +12,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
@@ -20,6 +22,7 @@ from registry.core.errors import RegistryError
 __all__ = ["AnyRow", "Database", "DatabaseError"]
 
 _BUSY_SECONDS = 30
+_MIGRATIONS = str(Path(__file__).parent / "migrations")
 
 # A row whose columns the type checker does not follow.
 AnyRow = Row[*tuple[Any, ...]]
@@ -50,7 +53,7 @@ class Database:
     def migrate(self) -> None:
         """Brings the schema to the newest version; forward only, each step in a transaction of its own."""
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", _MIGRATIONS)
         try:
             with self.write() as connection:
                 config.attributes["connection"] = connection
@@ -59,6 +62,14 @@ class Database:
             raise DatabaseError(
                 f"The database cannot be opened: {error.orig}. Check DATABASE_URL and the rights on its folder."
             ) from error
+
+    def is_current(self) -> bool:
+        """Whether the schema is the one that this version of the software works with. Raises what the driver raises."""
+        config = Config()
+        config.set_main_option("script_location", _MIGRATIONS)
+        wanted = set(ScriptDirectory.from_config(config).get_heads())
+        with self.read() as connection:
+            return set(MigrationContext.configure(connection).get_current_heads()) == wanted
 
     @property
     def is_sqlite(self) -> bool:
@@ -77,11 +88,12 @@ class Database:
 def _create_engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         # Credentials are personal data: nobody else on the machine may read the file that SQLite is about to make.
         os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    # hide_parameters: an error that is logged must not hold somebody's credential.
+    engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
