@@ -6,7 +6,9 @@ take the operator's key away at any time, and void batches; losing it is final.
 
 from typing import Protocol
 
-from anchors.base import Role, SetKey, Signer
+from sqlalchemy import Connection
+
+from anchors.base import Role, SetKey, Signature, Signer
 from registry.service import operations
 from registry.service.context import Context
 from registry.service.errors import ConflictError
@@ -49,9 +51,15 @@ class Hosting:
         if self._issuers.exists(name):
             raise ConflictError("issuer_exists", f"There is already an issuer with the name {name!r}.")
         controller = self._keys.open_or_create(name)
-        issuer = self._issuers.create(name, controller.address, HOSTED, did)
-        self._want_key(issuer, controller, nonce=0)  # a fresh address: its counter stands at 0
-        return issuer
+        call = self._gift(controller.address, nonce=0)  # a fresh address: its counter stands at 0
+        authority = self._sign(controller, call)
+        return self._issuers.create(
+            name,
+            controller.address,
+            HOSTED,
+            did,
+            lambda connection, issuer: self._want(connection, issuer, call, authority),
+        )
 
     def authorize(self, issuer: Issuer) -> None:
         """Signs the gift of the key again, after the first signature ran out. Raises ConflictError, ChainError."""
@@ -61,17 +69,8 @@ class Hosting:
         if chain.read_roles(issuer.address, self._context.payer.address) & _ALL_ROLES == _ALL_ROLES:
             raise ConflictError("already_authorized", f"The operator's account already has the key of {issuer.name}.")
         controller = self._keys.open(issuer.name)
-        self._want_key(issuer, controller, chain.read_issuer(issuer.address).nonce)
-
-    def _want_key(self, issuer: Issuer, controller: Signer, nonce: int) -> None:
-        call = SetKey(issuer.address, self._context.payer.address, int(_ALL_ROLES), nonce)
-        now = self._context.clock()
-        authority = controller.sign_call(
-            chain_id=self._context.chain.chain_id,
-            contract=self._context.chain.contract,
-            call=call,
-            deadline=now + _DEADLINE_SECONDS,
-        )
+        call = self._gift(issuer.address, chain.read_issuer(issuer.address).nonce)
+        authority = self._sign(controller, call)
         table = operations.table
         with self._context.database.write() as connection:
             for old in operations.load(
@@ -81,11 +80,25 @@ class Hosting:
                 table.c.state.in_(("PENDING", "SENT")),
             ):
                 operations.set_state(connection, old.id, "CANCELLED", "Signed again.")
-            operations.create(
-                connection,
-                issuer_id=issuer.id,
-                kind=operations.SET_KEY,
-                call=call,
-                now=now,
-                authority=authority,
-            )
+            self._want(connection, issuer, call, authority)
+
+    def _gift(self, address: bytes, nonce: int) -> SetKey:
+        return SetKey(address, self._context.payer.address, int(_ALL_ROLES), nonce)
+
+    def _sign(self, controller: Signer, call: SetKey) -> Signature:
+        return controller.sign_call(
+            chain_id=self._context.chain.chain_id,
+            contract=self._context.chain.contract,
+            call=call,
+            deadline=self._context.clock() + _DEADLINE_SECONDS,
+        )
+
+    def _want(self, connection: Connection, issuer: Issuer, call: SetKey, authority: Signature) -> None:
+        operations.create(
+            connection,
+            issuer_id=issuer.id,
+            kind=operations.SET_KEY,
+            call=call,
+            now=self._context.clock(),
+            authority=authority,
+        )

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -79,8 +79,18 @@ class Issuers:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def create(self, name: str, address: bytes, mode: str, did: str | None = None) -> Issuer:
-        """Records an issuer. Without a DID it gets the did:web of this installation. Raises Invalid/ConflictError."""
+    def create(
+        self,
+        name: str,
+        address: bytes,
+        mode: str,
+        did: str | None = None,
+        also: Callable[[Connection, Issuer], None] | None = None,
+    ) -> Issuer:
+        """Records an issuer; without a DID it gets the did:web of this installation.
+
+        ``also`` runs in the same transaction, with the new issuer. Raises InvalidError, ConflictError.
+        """
         self.check_name(name)
         if mode not in (HOSTED, SELF):
             raise InvalidError("mode", f"mode must be {HOSTED!r} or {SELF!r}.", "/mode")
@@ -98,12 +108,14 @@ class Issuers:
         }
         try:
             with self._context.database.write() as connection:
-                connection.execute(insert(issuers).values(row))
+                issuer = _issuer(connection.execute(insert(issuers).values(row).returning(*issuers.c)).one())
+                if also is not None:
+                    also(connection, issuer)
         except IntegrityError as error:
             raise ConflictError(
                 "issuer_exists", f"There is already an issuer with the name {name!r}, this DID or this address."
             ) from error
-        return self.look_up(name)
+        return issuer
 
     def check_name(self, name: str) -> None:
         """Raises InvalidError unless the name can stand in URLs, DIDs and file names."""
