@@ -34,6 +34,10 @@ from registry.core.verify import verify
 
 SPEC = Path(__file__).parents[2] / "docs/spec/verdict.md"
 WORLDS = {"one anchor": w.world(), "two anchors": w.world(chains=(w.MAIN, w.SECOND))}
+for each in WORLDS.values():
+    # An honest reader has a node for every chain of the policy: what is out of reach cannot be found out.
+    for trusted in w.POLICY.chains:
+        each.chains.setdefault((trusted.chain_id, trusted.contract), w.Chain(trusted))
 
 
 def judge(world: w.World, **changes: Any) -> Verdict:
