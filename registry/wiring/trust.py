@@ -1,0 +1,81 @@
+"""Whom verification trusts: this installation's policy, the shipped one, or what somebody names on the command line."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anchors.artifact import load_artifact
+from anchors.base import Chain, Network
+from anchors.deployments import Deployment, load_deployments
+from anchors.networks import end_warning, load_networks, network_of
+from registry.core.errors import InputError
+from registry.core.model import IssuerPin, Policy, TrustedChain
+from registry.core.policy import MAX_POLICY_BYTES, parse_policy
+from registry.settings import Settings
+from registry.wiring.installation import chain_at
+
+if TYPE_CHECKING:
+    from anchors.ethereum.transport import Transport
+
+__all__ = ["chains_of", "default_policy", "end_warnings", "named_contract", "read_policy", "trusted", "with_pins"]
+
+
+def default_policy(settings: Settings) -> Policy:
+    """The shipped policy: deployments of the contract that this package knows. It pins nobody."""
+    networks = load_networks(settings.networks_file)
+    found = load_deployments(settings.deployments_dir if settings.deployments_dir.is_dir() else None)
+    return Policy(tuple(trusted(deployment, networks) for deployment in found.values()), ())
+
+
+def read_policy(path: Path) -> Policy:
+    """Raises InputError that names the file and the place in it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_POLICY_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"The policy file {path} cannot be read: {error.strerror}.") from error
+    try:
+        return parse_policy(data)
+    except InputError as error:
+        raise InputError(f"The policy file {path} cannot be used: {error}.") from error
+
+
+def trusted(deployment: Deployment, networks: Mapping[int, Network]) -> TrustedChain:
+    network = network_of(deployment.chain_id, networks)
+    return TrustedChain(network.chain_id, deployment.address, deployment.code_hash, network.chain_class, network.name)
+
+
+def named_contract(settings: Settings, chain_id: int, contract: bytes, code_hash: bytes | None) -> TrustedChain:
+    """A contract that the verifier names; unless its code is named as well, it has to be this package's."""
+    wanted = code_hash or load_artifact().code_hash
+    return trusted(Deployment(chain_id, contract, wanted, None, None), load_networks(settings.networks_file))
+
+
+def with_pins(policy: Policy, pins: Sequence[IssuerPin], *, instead: bool = False) -> Policy:
+    """Adds pins; an address that the policy pins already keeps its pin, unless the new ones count ``instead``."""
+    if instead:
+        new = {pin.address for pin in pins}
+        return replace(policy, issuers=(*(pin for pin in policy.issuers if pin.address not in new), *pins))
+    known = {pin.address for pin in policy.issuers}
+    return replace(policy, issuers=(*policy.issuers, *(pin for pin in pins if pin.address not in known)))
+
+
+def chains_of(settings: Settings, policy: Policy, nodes: "Sequence[str | Transport]") -> dict[tuple[int, bytes], Chain]:
+    """Every contract of the policy, through these nodes. A node that is on another chain says so when it is asked."""
+    if not nodes:
+        return {}
+    return {
+        (item.chain_id, item.contract): chain_at(settings, nodes, item.chain_id, item.contract, item.code_hash)
+        for item in policy.chains
+    }
+
+
+def end_warnings(settings: Settings, chain_ids: Sequence[int], clock: Callable[[], float] = time.time) -> list[str]:
+    """What people should know about the end of these networks."""
+    networks = load_networks(settings.networks_file)
+    today = datetime.fromtimestamp(clock(), UTC).date()
+    warnings = (end_warning(network_of(chain_id, networks), today) for chain_id in dict.fromkeys(chain_ids))
+    return [warning for warning in warnings if warning]
