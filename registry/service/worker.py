@@ -62,7 +62,6 @@ class Worker:
 
     def step(self) -> Step:
         """Does everything that can be done now. A chain that does not answer ends the step; it is no exception."""
-        self._health.worker_stepped()
         changed = self._seal_due()
         try:
             if self._touched is None:
@@ -78,6 +77,7 @@ class Worker:
         """Steps until ``stop``; waits between steps that change nothing, longer while the chain does not answer."""
         delay = poll_seconds
         while not stop.is_set():
+            self._health.worker_stepped()
             step = self.step()
             if on_step:
                 on_step(step)
