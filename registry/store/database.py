@@ -91,7 +91,13 @@ def _create_engine(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         # Credentials are personal data: nobody else on the machine may read the file that SQLite is about to make.
-        os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise DatabaseError(
+                f"The database file {parsed.database} cannot be opened ({error.strerror}). Check DATABASE_URL, the folder "
+                "and its rights."
+            ) from error
     # hide_parameters: an error that is logged must not hold somebody's credential.
     engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
 
