@@ -95,8 +95,8 @@ def _create_engine(url: str) -> Engine:
             os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise DatabaseError(
-                f"The database file {parsed.database} cannot be opened ({error.strerror}). Check DATABASE_URL, the folder "
-                "and its rights."
+                f"The database file {parsed.database} cannot be opened ({error.strerror}). Check DATABASE_URL, the "
+                "folder and its rights."
             ) from error
     # hide_parameters: an error that is logged must not hold somebody's credential.
     engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
