@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from registry.core import leaf as leaves
-from registry.core.canonical import MAX_BYTES, MAX_INTEGER, canonicalize, parse_json
+from registry.core.canonical import MAX_DEPTH, MAX_INTEGER, canonicalize, parse_json
 from registry.core.errors import BundleError, InputError, ProofError
 from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, Bundle, Inclusion, Leaf
@@ -26,9 +26,13 @@ from registry.core.notation import (
 )
 from registry.core.shape import Shape
 
-__all__ = ["MAX_ANCHORS", "MAX_PATH", "MEDIA_TYPE", "build_bundle", "parse_bundle", "read_bundle", "serialize_bundle"]
+__all__ = [
+    "MAX_ANCHORS", "MAX_BUNDLE_BYTES", "MAX_PATH", "MEDIA_TYPE", "build_bundle", "parse_bundle", "read_bundle",
+    "serialize_bundle",
+]  # fmt: skip
 
 MEDIA_TYPE = "application/vnd.credential-bundle+json"
+MAX_BUNDLE_BYTES = 1 << 23  # whatever credential parse_json takes, its bundle is no longer than that
 MAX_ANCHORS = 8
 MAX_PATH = 64
 
@@ -40,9 +44,9 @@ _address = partial(parse_hex, length=20)
 _salt = partial(parse_base64url, length=leaves.SALT_BYTES)
 
 
-def parse_bundle(data: bytes, max_bytes: int = MAX_BYTES) -> Bundle:
+def parse_bundle(data: bytes, max_bytes: int = MAX_BUNDLE_BYTES) -> Bundle:
     """Reads a bundle from JSON. Raises JsonError if it is not strict JSON, BundleError if it is not a bundle."""
-    return read_bundle(parse_json(data, max_bytes))
+    return read_bundle(parse_json(data, max_bytes, MAX_DEPTH + 1))
 
 
 def read_bundle(value: object) -> Bundle:
@@ -126,7 +130,7 @@ def build_bundle(
 
 
 def serialize_bundle(bundle: Bundle) -> bytes:
-    """The bundle as JSON, indented for people, always the same bytes; ``parse_bundle`` reads them back.
+    """The bundle as JSON, a line for each part, always the same bytes; ``parse_bundle`` reads them back.
 
     Raises JsonError if the credential or the issuer's document has no canonical form.
     """
@@ -146,8 +150,10 @@ def serialize_bundle(bundle: Bundle) -> bytes:
     document["anchors"] = [_anchor(anchor) for anchor in bundle.anchors]
     if bundle.issuer_document is not None:
         document["issuerDocument"] = bundle.issuer_document
-    canonicalize(document)  # orjson would write NaN as null, and the leaf would be another one
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    for foreign in (bundle.credential, bundle.issuer_document):
+        canonicalize(foreign)  # orjson would write NaN as null, and the leaf would be another one
+    lines = [b'"%b": %b' % (name.encode(), orjson.dumps(value)) for name, value in document.items()]
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
 def _anchor(anchor: Anchor) -> dict[str, Any]:

@@ -21,11 +21,11 @@ MAX_DEPTH = 64
 MAX_INTEGER = 2**53 - 1  # beyond it an IEEE double, RFC 8785's only number, no longer holds every integer
 
 
-def parse_json(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
+def parse_json(data: bytes, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
     """Parses one JSON document: UTF-8 without a byte order mark, nothing after it but white space.
 
     Raises JsonError for anything else, and for: more than ``max_bytes`` bytes, containers nested deeper than
-    ``MAX_DEPTH``, a key twice in one object (compared after unescaping), NaN and Infinity, lone surrogates, integers
+    ``max_depth``, a key twice in one object (compared after unescaping), NaN and Infinity, lone surrogates, integers
     beyond ±(2^53 - 1), numbers too large for a double.
     """
     if len(data) > max_bytes:
@@ -35,14 +35,14 @@ def parse_json(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
         value = jiter.from_json(data, allow_inf_nan=False, cache_mode="none", catch_duplicate_keys=True)
     except ValueError as error:
         raise JsonError(f"not strict JSON: {short(str(error), 200)}") from error
-    _check_limits(value)
+    _check_limits(value, max_depth)
     return value
 
 
-def _check_limits(value: Any) -> None:
+def _check_limits(value: Any, max_depth: int) -> None:
     """Level by level, so that the depth is counted without recursion."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(max_depth + 1):
         below: list[Any] = []
         containers = False
         for item in level:
@@ -60,7 +60,7 @@ def _check_limits(value: Any) -> None:
         if not containers:
             return
         level = below
-    raise JsonError(f"the JSON document is nested deeper than {MAX_DEPTH} levels")
+    raise JsonError(f"the JSON document is nested deeper than {max_depth} levels")
 
 
 def canonicalize(value: Any) -> bytes:

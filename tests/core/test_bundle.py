@@ -73,6 +73,21 @@ def test_reads_no_more_bytes_than_asked_for() -> None:
         parse_bundle(written, max_bytes=len(written) - 1)
 
 
+@pytest.mark.parametrize("leaf", ["[" * 62 + "1e15," * 1000 + "1e15" + "]" * 62, '"' + "é" * 500_000 + '"'])
+def test_what_is_accepted_can_be_bundled(leaf: str) -> None:
+    # As deep and as long as a credential may be.
+    document = parse_json(b'{"a":[%b]}' % leaf.encode())
+    bundle = replace(w.world().bundle, credential=document)
+    assert canonicalize(parse_bundle(serialize_bundle(bundle)).credential) == canonicalize(document)
+
+
+def test_a_line_for_each_part() -> None:
+    lines = serialize_bundle(w.world().bundle).decode().splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "{", '"type"', '"version"', '"credential"', '"leaf"', '"inclusion"', '"anchors"', "}",
+    ]  # fmt: skip
+
+
 def test_a_document_of_the_issuer_travels_along() -> None:
     bundle = replace(w.world().bundle, issuer_document={"id": w.DID})
     assert parse_bundle(serialize_bundle(bundle)).issuer_document == {"id": w.DID}

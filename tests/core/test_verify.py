@@ -11,7 +11,7 @@ from typing import Any
 import core_cases
 import core_world as w
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.core.bundle import parse_bundle
@@ -142,7 +142,6 @@ JSON = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_damage_raises_or_stays_valid(data: st.DataObject) -> None:
     world = data.draw(st.sampled_from([*WORLDS.values()]))
@@ -359,7 +358,6 @@ def test_the_example_in_the_specification_is_a_verdict() -> None:
     assert json.loads(example) == {**found, "checks": found["checks"][:4]}
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_undocumented_outcome(data: st.DataObject) -> None:
     world = data.draw(st.sampled_from([*WORLDS.values()]))

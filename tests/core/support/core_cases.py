@@ -577,7 +577,7 @@ def refusals() -> Iterator[tuple[str, Vector]]:
     yield refused("big-integer-in-the-credential", "", "beyond", text.replace(b"2.5", b"9007199254740993"), "JsonError")
     yield refused("lone-surrogate", "", "surrogate", text.replace(b"Data Literacy", b"\\udc00", 1), "JsonError")
     yield refused(
-        "too-deep", "", "deeper", {**fine, "credential": json.loads('{"a":' * 64 + "1" + "}" * 64)}, "JsonError"
+        "too-deep", "", "deeper", {**fine, "credential": json.loads('{"a":' * 65 + "1" + "}" * 65)}, "JsonError"
     )
     yield refused("an-array", "", "a JSON object belongs here, not an array", [fine])
     yield refused("a-string", "", "a JSON object belongs here, not a string", "bundle")
