@@ -20,6 +20,7 @@ from eth.vm.spoof import SpoofTransaction
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
+from anchors.base import ChainError
 from anchors.devchain.storage import LogRow, Storage
 
 __all__ = ["Evm", "Execution", "Header", "MinedTransaction", "Refused"]
@@ -34,6 +35,7 @@ Block = Any
 GAS_LIMIT = 30_000_000
 GENESIS_BASE_FEE = 1_000_000_000
 _ZERO_ADDRESS = bytes(20)
+_CHAIN_ID_KEY = b"registry:chain-id"
 
 
 class Refused(Exception):
@@ -62,7 +64,10 @@ class Evm:
     """The chain: reads at any block that it ever made, and makes a block of each transaction it is handed."""
 
     def __init__(self, storage: Storage, chain_id: int, clock: Callable[[], float], genesis: dict[bytes, int]) -> None:
-        """``genesis`` maps addresses to balances; it counts only where the storage is still empty."""
+        """``genesis`` maps addresses to balances; it counts only where the storage is still empty.
+
+        Raises ``ChainError`` if what is stored is a chain of another chain id.
+        """
         self.chain_id = chain_id
         self._storage = storage
         self._clock = clock
@@ -76,9 +81,15 @@ class Evm:
             self._head: Header = self._chain.get_canonical_head()
         except CanonicalHeadNotFound:
             self._create(genesis)
+        found = int.from_bytes(storage[_CHAIN_ID_KEY], "big")
+        if found != chain_id:
+            raise ChainError(
+                f"the folder holds the development chain {found}, not chain {chain_id}: use another folder"
+            )
 
     def _create(self, genesis: dict[bytes, int]) -> None:
         with self._storage.block():
+            self._storage[_CHAIN_ID_KEY] = self.chain_id.to_bytes(32, "big")
             self._chain = self._class.from_genesis(
                 self._database,
                 {

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jiter
+
 from anchors.devchain.evm import GAS_LIMIT, Evm, Execution, Header, MinedTransaction, Refused
 from anchors.devchain.storage import LogRow
 
@@ -62,8 +64,8 @@ class Methods:
     def handle(self, payload: bytes) -> bytes:
         """One request, or a batch of them (JSON-RPC 2.0)."""
         try:
-            request = json.loads(payload)
-        except (ValueError, RecursionError):
+            request = jiter.from_json(payload)
+        except ValueError:
             return json.dumps(_failure(None, -32700, "parse error")).encode()
         if not isinstance(request, list):
             answer: Any = self._answer(request)

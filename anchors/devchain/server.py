@@ -7,6 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from anchors.devchain.methods import Methods
+from registry.core.errors import InputError
 
 __all__ = ["RpcServer"]
 
@@ -21,8 +22,7 @@ class RpcServer:
 
     def __init__(self, methods: Methods, host: str, port: int) -> None:
         if not ipaddress.ip_address(host).is_loopback:
-            msg = f"the development chain listens on loopback only, not on {host}"
-            raise ValueError(msg)
+            raise InputError(f"the development chain listens on loopback only, not on {host}")
         self._server = _Server((host, port), methods)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="devchain-rpc", daemon=True

@@ -10,8 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eth.db.backends.base import BaseDB
+
+from anchors.base import ChainError
 
 __all__ = ["LogRow", "Storage"]
 
@@ -50,15 +53,25 @@ class Storage(BaseDB):
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._pending: dict[bytes, bytes | None] = {}
         self._writing = False
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")  # one sync a commit, so one a block
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
+        try:
+            self._prepare(path)
+        except BaseException:
             self._connection.close()
-            msg = f"{path} has format {version}; this version reads {SCHEMA_VERSION}"
-            raise ValueError(msg)
+            raise
+
+    def _prepare(self, path: Path) -> None:
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")  # one sync a commit, so one a block
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        except sqlite3.DatabaseError as error:
+            raise ChainError(f"{path} cannot be used as a development chain ({error}): move it away") from error
+        if version not in {0, SCHEMA_VERSION}:
+            raise ChainError(
+                f"{path} is a development chain of format {version}; this version reads {SCHEMA_VERSION}: move it away"
+            )
 
     def close(self) -> None:
         self._connection.close()
@@ -154,7 +167,10 @@ class Storage(BaseDB):
             f"SELECT * FROM logs WHERE {' AND '.join(where)} ORDER BY block_number, log_index",  # noqa: S608 - our own names
             values,
         )
-        return [
-            LogRow(*row[:6], tuple(topic for topic in row[6:10] if topic is not None), row[10])
-            for row in rows
-        ]
+        return [_log_row(row) for row in rows]
+
+
+def _log_row(row: tuple[Any, ...]) -> LogRow:
+    number, index, block_hash, tx_hash, tx_index, address, *topics, data = row
+    present = tuple(topic for topic in topics if topic is not None)
+    return LogRow(number, index, block_hash, tx_hash, tx_index, address, present, data)
