@@ -1,0 +1,66 @@
+"""What the API is given: the parts of one registry, put together elsewhere (registry.wiring)."""
+
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from registry.core.model import Policy
+from registry.service.batching import Batching
+from registry.service.bundles import Bundles
+from registry.service.context import Context
+from registry.service.health import Health
+from registry.service.hosting import Hosting
+from registry.service.issuers import Issuers
+from registry.service.issuing import Issuing
+from registry.service.signing import Signing
+from registry.service.status import StatusService
+from registry.service.verifying import Verifier
+from registry.service.worker import Worker
+
+__all__ = ["Registry", "RegistryDep", "Settings"]
+
+
+class Settings(Protocol):
+    """The settings that the API reads."""
+
+    @property
+    def poll_seconds(self) -> float: ...
+
+
+class Registry(Protocol):
+    """All parts may be called from several threads at once; the worker is for one thread."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def context(self) -> Context: ...
+    @property
+    def issuers(self) -> Issuers: ...
+    @property
+    def hosting(self) -> Hosting: ...
+    @property
+    def signing(self) -> Signing: ...
+    @property
+    def issuing(self) -> Issuing: ...
+    @property
+    def batching(self) -> Batching: ...
+    @property
+    def status(self) -> StatusService: ...
+    @property
+    def bundles(self) -> Bundles: ...
+    @property
+    def verifier(self) -> Verifier: ...
+    @property
+    def health(self) -> Health: ...
+
+    def policy(self) -> Policy: ...
+
+    def worker(self) -> Worker: ...
+
+
+def _registry(request: Request) -> Registry:
+    registry: Registry = request.app.state.registry
+    return registry
+
+
+RegistryDep = Annotated[Registry, Depends(_registry)]

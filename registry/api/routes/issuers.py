@@ -1,0 +1,81 @@
+"""Issuers and their API keys: made by the operator, read by anybody."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from registry.api.bodies import JsonBody, takes
+from registry.api.openapi import errors
+from registry.api.paths import KeyId
+from registry.api.ports import RegistryDep
+from registry.api.schemas import ApiKeyOut, IssuerCreated, IssuerIn, IssuerOut, KeyIn
+from registry.api.security import Operator
+from registry.api.views import Views
+from registry.service.errors import InvalidError
+from registry.service.issuers import SCOPES, SELF
+
+router = APIRouter(prefix="/v1/issuers", tags=["issuers"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=takes(IssuerIn),
+    responses=errors(400, 401, 403, 408, 409, 413, 415, 422),
+)
+def create_issuer(
+    registry: RegistryDep,
+    _operator: Operator,
+    body: Annotated[IssuerIn, Depends(JsonBody(IssuerIn))],
+    response: Response,
+) -> IssuerCreated:
+    """Makes an issuer and its first API key (scopes issue and status), which is shown this once.
+
+    If the answer gets lost, the issuer is there all the same: make it another key.
+    """
+    if body.mode == SELF:
+        if body.address is None:
+            raise InvalidError("address", "An issuer that signs itself needs its address.", "/address")
+        issuer = registry.issuers.create(body.name, bytes.fromhex(body.address[2:]), SELF, body.did)
+    else:
+        if body.address is not None:
+            raise InvalidError("address", "A hosted issuer's address is made here; leave it out.", "/address")
+        issuer = registry.hosting.create(body.name, body.did)
+    key = registry.issuers.create_key(issuer, SCOPES, "first")
+    views = Views(registry)
+    response.headers["Location"] = f"{registry.context.rules.public_url}/v1/issuers/{issuer.name}"
+    return IssuerCreated(issuer=views.issuer(issuer), api_key=views.api_key(key))
+
+
+@router.get("/{name}", responses=errors(404))
+def read_issuer(registry: RegistryDep, name: str) -> IssuerOut:
+    """Who this issuer is: its DID, its address, and the pin for a verifier's policy that ties the two together."""
+    return Views(registry).issuer(registry.issuers.look_up(name))
+
+
+@router.post(
+    "/{name}/keys",
+    status_code=201,
+    openapi_extra=takes(KeyIn),
+    responses=errors(400, 401, 403, 404, 408, 413, 415, 422),
+)
+def create_key(
+    registry: RegistryDep, _operator: Operator, name: str, body: Annotated[KeyIn, Depends(JsonBody(KeyIn))]
+) -> ApiKeyOut:
+    """Makes another API key of an issuer; it is shown this once."""
+    key = registry.issuers.create_key(registry.issuers.look_up(name), body.scopes, body.label)
+    return Views(registry).api_key(key)
+
+
+@router.delete("/{name}/keys/{id}", status_code=204, responses=errors(401, 403, 404))
+def end_key(registry: RegistryDep, _operator: Operator, name: str, key_id: KeyId) -> None:
+    """Ends an API key at once."""
+    registry.issuers.revoke_key(key_id, registry.issuers.look_up(name))
+
+
+@router.post("/{name}/authorize", status_code=202, responses=errors(401, 403, 404, 409))
+def authorize_issuer(registry: RegistryDep, _operator: Operator, name: str) -> IssuerOut:
+    """Gives the operator's account its key of a hosted issuer again, where the first signature ran out unused."""
+    issuer = registry.issuers.look_up(name)
+    registry.hosting.authorize(issuer)
+    return Views(registry).issuer(issuer)
