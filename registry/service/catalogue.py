@@ -114,7 +114,7 @@ class Catalogue:
 
 
 def _count(connection: Connection, column: ColumnElement[str]) -> dict[str, int]:
-    return dict(connection.execute(select(column, func.count()).group_by(column)).tuples().all())
+    return {state: count for state, count in connection.execute(select(column, func.count()).group_by(column))}
 
 
 def _load(connection: Connection, issuer: Issuer, condition: ColumnElement[bool], limit: int) -> list[CredentialState]:

@@ -30,16 +30,18 @@ from registry.store.tables import credentials, issuers
 __all__ = ["Accepted", "Issuing", "LineResult", "Submission", "credential_status", "secure"]
 
 _CHUNK = 1000
+_CHUNK_BYTES = 8 << 20  # of documents in one transaction, and in memory
 _CONTEXT_V2 = "https://www.w3.org/ns/credentials/v2"
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One unsigned credential, as parsed by core. ``line`` is where it stood in an import, for messages."""
+    """One unsigned credential, as parsed by core. ``line`` is where it stood in an import, ``size`` its bytes there."""
 
     document: Any
     idempotency_key: str | None = None
     line: int | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Issuing:
                 document = canonical.parse_json(line.strip(), max_bytes=limit)
             except JsonError as error:
                 return LineResult(number, None, InvalidError("not_json", f"Line {number}: {error}"))
-            return Submission(document, _line_key(idempotency_key, number), number)
+            return Submission(document, _line_key(idempotency_key, number), number, len(line))
 
         numbered = ((number, line) for number, line in enumerate(lines, start=1) if line and not line.isspace())
         yield from self.import_submissions(issuer, map(parse, numbered))
@@ -109,7 +111,7 @@ class Issuing:
     def import_submissions(self, issuer: Issuer, items: Iterable[Submission | LineResult]) -> Iterator[LineResult]:
         """The same for documents that are parsed already; items that failed before are passed through in place."""
         iterator = iter(items)
-        while chunk := list(islice(iterator, _CHUNK)):
+        while chunk := _take_chunk(iterator):
             submissions = [item for item in chunk if isinstance(item, Submission)]
             answers = iter(self._submit_chunk(issuer, submissions))
             for item in chunk:
@@ -248,6 +250,18 @@ class Issuing:
         connection.execute(
             update(issuers).where(issuers.c.id == issuer.id).values(next_index=issuer.next_index + len(rows))
         )
+
+
+def _take_chunk(items: Iterator[Submission | LineResult]) -> list[Submission | LineResult]:
+    """What goes into one transaction: so many items, or fewer if they are large."""
+    chunk: list[Submission | LineResult] = []
+    size = 0
+    for item in islice(items, _CHUNK):
+        chunk.append(item)
+        size += item.size if isinstance(item, Submission) else 0
+        if size >= _CHUNK_BYTES:
+            break
+    return chunk
 
 
 def secure(document: Mapping[str, Any], status_base: str, index: int, salt: bytes) -> tuple[bytes, bytes]:
