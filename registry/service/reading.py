@@ -131,7 +131,7 @@ def _parsed(data: bytes, line: int, key: str | None, place: int | None = None) -
     try:
         document: Any = parse_json(data)
     except JsonError as error:
-        return LineResult(line, None, InvalidError("not_json", f"Line {line}: {error}"))
+        return LineResult(line, None, InvalidError("not_json", f"Not a credential: {error}."))
     return Submission(document, f"{key}#{place or line}" if key else None, line)
 
 
@@ -175,14 +175,14 @@ def _array_items(file: BinaryIO, on_bytes: Callable[[int], None]) -> Iterator[tu
                 taken = match.end()
                 if item.strip() or not ended or place > 1:
                     first_line = line - item.lstrip().count(b"\n")
-                    yield first_line, place, bytes(item).strip() or _broken(line, "an item of the array is missing")
+                    yield first_line, place, bytes(item).strip() or _broken(line, "An item of the array is missing.")
                 place += 1
                 item.clear()
         _add(item, block[taken:])
     if not ended:
-        yield line, place, _broken(line, "the array is not closed; its last item was left out")
+        yield line, place, _broken(line, "The array is not closed; its last item was left out.")
     elif item.strip():
-        yield line, place, _broken(line, "there is something after the array")
+        yield line, place, _broken(line, "There is something after the array.")
 
 
 def _add(item: bytearray, part: bytes) -> None:
@@ -191,4 +191,4 @@ def _add(item: bytearray, part: bytes) -> None:
 
 
 def _broken(line: int, message: str) -> LineResult:
-    return LineResult(line, None, InvalidError("not_json", f"Line {line}: {message}"))
+    return LineResult(line, None, InvalidError("not_json", message))

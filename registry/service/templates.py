@@ -79,7 +79,7 @@ def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Ite
         try:
             row = next(reader, None)
         except csv.Error as error:
-            message = f"Line {line}: not CSV ({error}). Is a quotation mark missing? Inside quotes it is doubled."
+            message = f"Not CSV ({error}). Is a quotation mark missing? Inside quotes it is doubled."
             yield LineResult(line, None, InvalidError("not_csv", message))
             continue
         if row is None:
@@ -88,7 +88,7 @@ def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Ite
             try:
                 document = template.fill(_cells(header, row))
             except InvalidError as error:
-                yield LineResult(line, None, InvalidError(error.code, f"Line {line}: {error}"))
+                yield LineResult(line, None, error)
             else:
                 yield Submission(document, f"{key}#{line}" if key else None, line)
 
@@ -138,7 +138,7 @@ def _check_header(header: Sequence[str], template: Template) -> None:
 
 def _cells(header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     if len(row) != len(header):
-        raise InvalidError("ragged", f"the row has {len(row)} cells, the header {len(header)}.")
+        raise InvalidError("ragged", f"The row has {len(row)} cells, the header {len(header)}.")
     return {name: cell.strip() for name, cell in zip(header, row, strict=True)}
 
 
@@ -206,7 +206,7 @@ def _fill_string(parts: tuple[str | _Slot, ...], cells: Mapping[str, str]) -> An
         if not cell:
             if part.optional:
                 return _MISSING
-            raise InvalidError("blank", f"the column {part.column!r} is blank, and the template needs it.")
+            raise InvalidError("blank", f"The column {part.column!r} is blank, and the template needs it.")
         _check_text(cell, part.column)
         if part.number:
             return _number(cell, part.column)
@@ -216,18 +216,18 @@ def _fill_string(parts: tuple[str | _Slot, ...], cells: Mapping[str, str]) -> An
 
 def _check_text(cell: str, column: str) -> None:
     if len(cell) > _LARGEST_CELL:
-        raise InvalidError("too_long", f"the column {column!r} has {len(cell):,} characters.")
+        raise InvalidError("too_long", f"The column {column!r} has {len(cell):,} characters.")
     try:
         cell.encode()
     except UnicodeEncodeError as error:
-        raise InvalidError("not_utf8", f"the column {column!r} is not UTF-8. Save the file as UTF-8.") from error
+        raise InvalidError("not_utf8", f"The column {column!r} is not UTF-8. Save the file as UTF-8.") from error
 
 
 def _number(cell: str, column: str) -> int | float:
     match = _NUMBER.fullmatch(cell)
     if match is None:
-        raise InvalidError("not_a_number", f"the column {column!r} should be a number such as 5 or 2.5.")
+        raise InvalidError("not_a_number", f"The column {column!r} should be a number such as 5 or 2.5.")
     value = float(cell) if match[1] else int(cell)
     if abs(value) > MAX_INTEGER:
-        raise InvalidError("not_a_number", f"the column {column!r} is beyond ±(2^53 - 1).")
+        raise InvalidError("not_a_number", f"The column {column!r} is beyond ±(2^53 - 1).")
     return value
