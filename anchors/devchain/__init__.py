@@ -15,11 +15,14 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from anchors.base import ChainError, Fees
-from anchors.devchain.evm import Evm
-from anchors.devchain.methods import CLIENT_VERSION, Methods
-from anchors.devchain.server import RpcServer
-from anchors.devchain.storage import Storage
 from anchors.ethereum.keystore import KeystoreSigner, create_keystore
+from anchors.imports import recursion_limit_kept
+
+with recursion_limit_kept():
+    from anchors.devchain.evm import Evm
+    from anchors.devchain.methods import CLIENT_VERSION, Methods
+    from anchors.devchain.server import RpcServer
+    from anchors.devchain.storage import Storage
 
 __all__ = ["CHAIN_ID", "DevChain"]
 

@@ -35,6 +35,7 @@ Block = Any
 GAS_LIMIT = 30_000_000
 GENESIS_BASE_FEE = 1_000_000_000
 _ZERO_ADDRESS = bytes(20)
+_TOO_DEEP = "call depth beyond what this development chain can run"
 _CHAIN_ID_KEY = b"registry:chain-id"
 
 
@@ -198,7 +199,10 @@ class Evm:
             raise Refused(f"insufficient funds for transfer: address {_hex(sender)}")
         fields: dict[str, Any] = {"from_": sender, "max_fee_per_gas": 0, "max_priority_fee_per_gas": 0}
         spoof = SpoofTransaction(unsigned, **fields, v=27, r=1, s=1, y_parity=0, type_id=None, access_list=())
-        computation = state.apply_transaction(spoof)
+        try:
+            computation = state.apply_transaction(spoof)
+        except RecursionError:
+            raise Refused(_TOO_DEEP) from None
         error = computation.error if computation.is_error else None
         used = gas - computation.get_gas_remaining()
         if isinstance(error, Revert):
@@ -284,6 +288,8 @@ class Evm:
                 logs.extend(_log_rows(final.header, transaction, receipt))
         except ValidationError as error:
             raise Refused(str(error)) from error
+        except RecursionError:
+            raise Refused(_TOO_DEEP) from None
         finally:
             # Whatever happened, go on from what the file says: a failed block has left nothing there.
             self._chain = self._class(self._database)

@@ -11,6 +11,7 @@ from anchors.artifact import Artifact
 from anchors.base import CallReverted, ContractCall, Signature
 from anchors.ethereum.answers import Nonsense
 from anchors.ethereum.calls import arguments, form_of, twin_arguments
+from anchors.imports import recursion_limit_kept
 from registry.core.errors import InputError
 
 __all__ = ["Codec", "keccak"]
@@ -34,7 +35,8 @@ class Codec:
 
     @cached_property
     def _contract(self) -> Any:
-        from web3 import Web3
+        with recursion_limit_kept():
+            from web3 import Web3
 
         return Web3().eth.contract(abi=list(self._artifact.abi))
 
@@ -57,7 +59,8 @@ class Codec:
 
     def encode(self, name: str, values: Sequence[object]) -> bytes:
         """Input of a call of that function. Raises ``InputError`` if a value does not fit its type."""
-        from web3.exceptions import Web3Exception
+        with recursion_limit_kept():
+            from web3.exceptions import Web3Exception
 
         try:
             return bytes.fromhex(self._contract.encode_abi(name, args=list(values))[2:])

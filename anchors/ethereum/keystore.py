@@ -7,8 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+import jiter
+
 from anchors.base import Call, ContractCall, Fees, Signature, SignedTransaction
 from anchors.ethereum.signing import typed_message
+from anchors.imports import recursion_limit_kept
 from registry.core.errors import InputError
 
 __all__ = ["KeystoreSigner", "Password", "create_keystore"]
@@ -33,7 +36,8 @@ class KeystoreSigner:
 
     def __init__(self, path: Path, password: Password) -> None:
         """Raises ``InputError`` if there is no such file, it is no V3 keystore, or the password is not its password."""
-        from eth_account import Account
+        with recursion_limit_kept():
+            from eth_account import Account
 
         key = _decrypt(path, password)
         # The account object is the only place that keeps the key; its own repr does not show it.
@@ -99,7 +103,8 @@ def create_keystore(path: Path, password: Password, *, scrypt_n: int = SCRYPT_N)
     A smaller ``scrypt_n`` is for development chains and tests only. Raises ``InputError`` if the file is there already:
     a key is never overwritten. Killed at any line, there is a whole file under that name or none.
     """
-    from eth_account import Account
+    with recursion_limit_kept():
+        from eth_account import Account
 
     secret = _password_bytes(password)
     if not secret:
@@ -142,13 +147,14 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _decrypt(path: Path, password: Password) -> bytes:
-    from eth_account import Account
+    with recursion_limit_kept():
+        from eth_account import Account
 
     try:
-        keystore = json.loads(path.read_bytes())
+        keystore = jiter.from_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read the keystore {path}: {error.strerror}") from error
-    except (ValueError, RecursionError):
+    except ValueError:
         raise InputError(f"{path} is not a keystore (V3 JSON)") from None
     if not isinstance(keystore, dict) or keystore.get("version") != 3 or "crypto" not in keystore:
         raise InputError(f"{path} is not a keystore (V3 JSON)")

@@ -4,6 +4,7 @@ from typing import Any
 
 from anchors.base import ContractCall, Signature
 from anchors.ethereum.calls import form_of, typed_fields
+from anchors.imports import recursion_limit_kept
 
 __all__ = ["recover_signer", "signed_by", "typed_message"]
 
@@ -14,7 +15,8 @@ _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 def typed_message(*, chain_id: int, contract: bytes, call: ContractCall, signer: bytes, deadline: int) -> Any:
     """The EIP-712 message of a call, as eth-account's ``SignableMessage``."""
-    from eth_account.messages import encode_typed_data
+    with recursion_limit_kept():
+        from eth_account.messages import encode_typed_data
 
     members = typed_fields(call, signer, deadline)
     return encode_typed_data(
@@ -34,9 +36,10 @@ def recover_signer(signature: Signature, call: ContractCall, *, chain_id: int, c
 
     A contract wallet's signature (EIP-1271) can be of any shape: only the chain can judge it, by simulating the call.
     """
-    from eth_account import Account
-    from eth_keys.exceptions import BadSignature
-    from eth_utils.exceptions import ValidationError
+    with recursion_limit_kept():
+        from eth_account import Account
+        from eth_keys.exceptions import BadSignature
+        from eth_utils.exceptions import ValidationError
 
     raw = signature.signature
     if len(raw) != 65 or int.from_bytes(raw[32:64], "big") > _HALF_ORDER or raw[64] not in {27, 28}:

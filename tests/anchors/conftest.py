@@ -1,5 +1,6 @@
 """One backend after the other for the conformance tests: what holds for one node holds for all."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from anchors.base import Call, ContractCall, Signature, TransactionState
 from anchors.devchain import DevChain
 from anchors.ethereum import EthereumChain, KeystoreSigner, create_keystore
-from anchors.ethereum.deploy import deploy
+from anchors.ethereum.deploy import contract_address, deploy
 
 PASSWORD = b"correct horse"
 BACKENDS = ["devchain", "devchain-http", pytest.param("anvil", marks=pytest.mark.anvil)]
@@ -72,9 +73,21 @@ def backend(
         yield Backend(node, chain, signer, fund)
 
 
+@pytest.fixture(scope="session")
+def deployed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A development chain that has the contract; tests work on copies."""
+    folder = tmp_path_factory.mktemp("deployed") / "devchain"
+    with DevChain(folder) as devchain:
+        deploy([devchain], devchain.chain_id, devchain.account)
+    return folder
+
+
 @pytest.fixture
-def local(devchain: DevChain) -> Iterator[Backend]:
+def local(deployed_folder: Path, tmp_path: Path) -> Iterator[Backend]:
     """The embedded chain within the process, where a test is about our side of the line only."""
-    deployment = deploy([devchain], devchain.chain_id, devchain.account)
-    with EthereumChain([devchain], devchain.chain_id, deployment.address) as chain:
+    shutil.copytree(deployed_folder, tmp_path / "local")
+    with (
+        DevChain(tmp_path / "local") as devchain,
+        EthereumChain([devchain], devchain.chain_id, contract_address()) as chain,
+    ):
         yield Backend(devchain, chain, devchain.account, devchain.fund)
