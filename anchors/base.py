@@ -359,7 +359,9 @@ class Chain(Protocol):
         ...
 
     def estimate_gas(self, sender: bytes, call: Call) -> int:
-        """Simulates the call on the newest block. Raises ``CallReverted`` with the contract's error name."""
+        """Simulates the call where the node simulates by itself: on the newest block, or (anvil, the embedded chain) in
+        the one that comes next, after what waits. Raises ``CallReverted`` with the contract's error name.
+        """
         ...
 
     def suggest_fees(self) -> Fees:

@@ -173,13 +173,18 @@ class EthereumChain:
         """The transaction input of a call; with a signature, of its signed twin. Raises ``InputError``."""
         return Call(self._contract, self._codec.encode_call(call, signature))
 
-    def estimate_gas(self, sender: bytes, call: Call) -> int:
-        """Simulates the call on the newest block. Raises ``CallReverted`` with the contract's error name."""
+    def estimate_gas(self, sender: bytes, call: Call, *, tag: str | None = None) -> int:
+        """Simulates the call; raises ``CallReverted`` with the contract's error name.
+
+        Without a ``tag`` in the block that the node takes by itself. A local node that makes no blocks of its own takes
+        the next one: on its newest block, which may be hours old, a signature's deadline would be too far ahead.
+        """
+        block = [] if tag is None else [tag]
         fields = {"from": hex_data(sender), "to": hex_data(call.to), "data": hex_data(call.data)}
 
         def estimate(node: Node) -> int:
             try:
-                answer = node.ask("eth_estimateGas", fields)
+                answer = node.ask("eth_estimateGas", fields, *block)
             except RpcError as error:
                 reader = Reader(node)
                 revert = reader.revert_of(error, self._codec)

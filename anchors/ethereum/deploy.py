@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from anchors.artifact import Artifact, load_artifact
 from anchors.base import (
     Call,
+    CallReverted,
     ChainError,
     ChainUnreachable,
     Fees,
@@ -126,7 +127,14 @@ class _Steps:
 
     def need_contract(self, address: bytes) -> None:
         call = _creation()
-        gas = self._chain.estimate_gas(self._signer.address, call) * (100 + _GAS_MARGIN_PERCENT) // 100
+        try:
+            gas = self._chain.estimate_gas(self._signer.address, call) * (100 + _GAS_MARGIN_PERCENT) // 100
+        except CallReverted:
+            # It cannot be made twice. If it can be made on the newest block, an earlier run's transaction waits.
+            self._chain.estimate_gas(self._signer.address, call, tag="latest")
+            self._report("an earlier transaction is on its way; waiting for that")
+            self._until("the contract", lambda: bool(self._chain.code(address)))
+            return
         self._report(f"sending the contract ({len(call.data)} bytes, at most {gas} gas)")
         self._send(
             lambda nonce, fees: self._signer.sign_transaction(
