@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     # The server.
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("rpc_urls", mode="before")
     @classmethod

@@ -132,7 +132,7 @@ def _parsed(data: bytes, line: int, key: str | None, place: int | None = None) -
         document: Any = parse_json(data)
     except JsonError as error:
         return LineResult(line, None, InvalidError("not_json", f"Not a credential: {error}."))
-    return Submission(document, f"{key}#{place or line}" if key else None, line)
+    return Submission(document, f"{key}#{place or line}" if key else None, line, len(data))
 
 
 def _lines(file: BinaryIO, on_bytes: Callable[[int], None]) -> Iterator[bytes]:

@@ -37,10 +37,11 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """``required`` and ``optional`` are columns; one that is both somewhere is required."""
+    """``required`` and ``optional`` are columns; one that is both somewhere is required. ``size`` in bytes."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    size: int
     _parts: Any
 
     def fill(self, cells: Mapping[str, str]) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def parse_template(data: bytes) -> Template:
         raise ShapeError("a template needs at least one {{column}}: as it is, every row would give the same credential")
     required = dict.fromkeys(slot.column for slot in slots if not slot.optional)
     optional = dict.fromkeys(slot.column for slot in slots if slot.optional and slot.column not in required)
-    return Template(tuple(required), tuple(optional), parts)
+    return Template(tuple(required), tuple(optional), len(data), parts)
 
 
 def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Iterator[Submission | LineResult]:
@@ -90,7 +91,8 @@ def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Ite
             except InvalidError as error:
                 yield LineResult(line, None, error)
             else:
-                yield Submission(document, f"{key}#{line}" if key else None, line)
+                size = template.size + sum(map(len, row))
+                yield Submission(document, f"{key}#{line}" if key else None, line, size)
 
 
 class _Lines:

@@ -1,0 +1,125 @@
+"""What all commands share: options, settings, and errors as one clear sentence."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from registry.cli.output import Output
+from registry.core.errors import RegistryError
+
+if TYPE_CHECKING:
+    from registry.settings import Settings
+    from registry.wiring import Registry
+
+__all__ = ["Command", "Config", "Data", "Json", "configure_logging", "fail_with", "load", "opened"]
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Data folder (REGISTRY_DATA_DIR; default ./registry-data)."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings in TOML (REGISTRY_CONFIG; default DIR/registry.toml)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+_INTERRUPTED = 130
+_log = logging.getLogger("registry.cli")
+
+
+class Command(TyperCommand):
+    """A command whose errors become a sentence on stderr, and with ``--json`` a problem object on stdout as well."""
+
+    error_exit_code = 1
+
+    def invoke(self, ctx: Any) -> Any:  # click's Context, which Typer brings under its own name
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except (typer.Abort, KeyboardInterrupt):
+            self._report(ctx, "interrupted", "Stopped. What was done until here stays done; run it again to go on.")
+            raise typer.Exit(_INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader has enough; what is left in the buffer has nowhere to go.
+            sys.stdout = None
+            raise typer.Exit(1) from None
+        except RegistryError as error:
+            self._report(ctx, getattr(error, "code", _code_of(error)), str(error), getattr(error, "status", None))
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            self._report(ctx, "os_error", f"The system refuses: {error.strerror or error}{where}.")
+        except Exception as error:
+            self._unexpected(ctx, error)
+        raise typer.Exit(self.error_exit_code)
+
+    def _unexpected(self, ctx: typer.Context, error: Exception) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if isinstance(error, SQLAlchemyError):
+            # Only the driver's own words: the statement's parameters are personal data.
+            reason = str(getattr(error, "orig", None) or type(error).__name__)
+            self._report(ctx, "database", f"The database does not do it: {reason}. Check the disk and DATABASE_URL.")
+        else:
+            detail = f"Unexpected {type(error).__name__}: this is a fault of the program. "
+            self._report(ctx, "internal", detail + "Run it with REGISTRY_LOG_LEVEL=DEBUG to see where, and report it.")
+        _log.debug("where it happened", exc_info=error)
+
+    @staticmethod
+    def _report(ctx: typer.Context, code: str, detail: str, status: int | None = None) -> None:
+        if ctx.params.get("as_json"):
+            problem = {"type": f"urn:credential-registry:problem:{code}", "code": code, "detail": detail}
+            Output(as_json=True).result(problem | ({} if status is None else {"status": status}))
+        sentence = detail if detail.endswith((".", "!", "?")) else f"{detail}."
+        sys.stderr.write(f"Error: {sentence[:1].upper()}{sentence[1:]}\n")
+
+
+def fail_with(exit_code: int) -> type[Command]:
+    """A command whose errors end with another exit code than 1."""
+    return type("Command", (Command,), {"error_exit_code": exit_code})
+
+
+def load(data: Path | None, config: Path | None) -> "Settings":
+    """The settings, and quiet logs: a command speaks for itself. ``configure_logging`` makes them heard."""
+    from registry.settings import load_settings
+
+    settings = load_settings(data, config)
+    configure_logging(settings.log_level if settings.log_level in ("DEBUG", "ERROR") else "WARNING")
+    if settings.log_level != "DEBUG":
+        logging.getLogger("anchors.devchain").setLevel(logging.ERROR)  # each command says itself what chain it is
+    return settings
+
+
+def configure_logging(level: str) -> None:
+    """Our own logs, to stderr. Other libraries only from warnings on: theirs may show what ours never would."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    for name in ("registry", "anchors"):
+        logging.getLogger(name).setLevel(level)
+    logging.getLogger("anchors.devchain").setLevel(level)
+
+
+@contextmanager
+def opened(data: Path | None, config: Path | None) -> "Iterator[Registry]":
+    """The registry in the data folder, for the length of one command."""
+    from registry.wiring import open_registry
+
+    with open_registry(load(data, config)) as registry:
+        yield registry
+
+
+def _code_of(error: RegistryError) -> str:
+    """A class's name as a code: ChainUnreachable → chain_unreachable."""
+    name = type(error).__name__
+    return "".join(
+        f"_{letter.lower()}" if letter.isupper() and place else letter.lower() for place, letter in enumerate(name)
+    )
+
+
+Registrar = Callable[[typer.Typer], None]
