@@ -116,10 +116,4 @@ def opened(data: Path | None, config: Path | None) -> "Iterator[Registry]":
 
 def _code_of(error: RegistryError) -> str:
     """A class's name as a code: ChainUnreachable → chain_unreachable."""
-    name = type(error).__name__
-    return "".join(
-        f"_{letter.lower()}" if letter.isupper() and place else letter.lower() for place, letter in enumerate(name)
-    )
-
-
-Registrar = Callable[[typer.Typer], None]
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
