@@ -91,8 +91,8 @@ def canonicalize_purely(value: Any) -> bytes:
 def _is_plain(value: Any) -> bool:
     """Whether orjson's sorted output is RFC 8785's.
 
-    It is not for floats (3.0, -0.0, 1e16, 1e-7, NaN), for integers beyond 2^53, for keys whose UTF-16 order may differ
-    from the order of their code points, and for types that orjson writes although JSON does not have them.
+    It is not for some floats (3.0, -0.0, 1e16, 1e-7, NaN), for integers beyond 2^53, for keys whose UTF-16 order may
+    differ from the order of their code points, and for types that orjson writes although JSON does not have them.
     """
     level = [value]
     for _ in range(MAX_DEPTH + 1):
@@ -111,6 +111,9 @@ def _is_plain(value: Any) -> bool:
                 below += item
             elif kind is int:
                 if not -MAX_INTEGER <= item <= MAX_INTEGER:
+                    return False
+            elif kind is float:
+                if not 1e-3 <= abs(item) < 1e15 or item.is_integer():
                     return False
             elif kind is not str and kind is not bool and item is not None:
                 return False

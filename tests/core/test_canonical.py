@@ -203,9 +203,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=4), inner, max_size=5),
     max_leaves=20,
 )
-# What the fast path takes: no floats.
+# What the fast path takes.
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-MAX_INTEGER, MAX_INTEGER)
+    | st.text()
+    | st.floats(1e-3, 1e15, exclude_max=True).filter(lambda value: not value.is_integer()),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=4), inner, max_size=5),
     max_leaves=20,
 )
@@ -214,6 +218,19 @@ PLAIN = st.recursive(
 @given(JSON | PLAIN)
 def test_fast_path_and_reference_implementation_agree(value: object) -> None:
     assert canonicalize(value) == canonicalize_purely(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+@given(st.floats(1e-4, 1e16) | st.floats(-1e16, -1e-4) | st.decimals(-1000, 1000, places=3).map(float))
+def test_fast_path_writes_floats_alike(value: float) -> None:
+    assert canonicalize([value]) == canonicalize_purely([value])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2.5, 1e-3, 9.999999999999999e-4, 1e15, 999999999999999.9, 0.1 + 0.2, 3.0, -0.0, 5e-324, 1e16, 123456.75, -1e-3],
+)
+def test_fast_path_at_its_edges(value: float) -> None:
+    assert canonicalize({"a": value}) == canonicalize_purely({"a": value}) == rfc8785.dumps({"a": value})
 
 
 BEYOND = st.recursive(

@@ -29,7 +29,7 @@ from registry.core.model import (
     StatusWords,
     Verdict,
 )
-from registry.core.verdict import Code, verdict_to_json
+from registry.core.verdict import Code, fail, status_of, unknown, verdict_to_json
 from registry.core.verify import verify
 
 SPEC = Path(__file__).parents[2] / "docs/spec/verdict.md"
@@ -246,6 +246,15 @@ def test_more_evidence_than_anchors_is_not_looked_at() -> None:
     (answer,) = world.evidence.anchors
     forged = replace(answer, words={w.INDEX >> 8: StatusWords(2**256 - 1, 2**256 - 1)})
     assert judge(world, evidence=Evidence((answer, forged))).status is Status.VALID
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("locator", Status.VALID), ("schema", Status.VALID), ("anchor", Status.INDETERMINATE)],
+)
+def test_only_required_checks_have_to_be_answered(name: str, status: Status) -> None:
+    assert status_of([unknown(name, Code.CHAIN_UNREACHABLE, "")]) is status
+    assert status_of([unknown(name, Code.CHAIN_UNREACHABLE, ""), fail(name, Code.REVOKED, "")]) is Status.INVALID
 
 
 def test_as_json() -> None:

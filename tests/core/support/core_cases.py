@@ -474,6 +474,12 @@ def _validity_cases() -> Iterator[tuple[str, Vector]]:
     yield period("expired-by-version-1-field", "INVALID", late, **old, expirationDate="2026-05-28T20:26:40+00:00")
     yield period("not-yet-by-version-1-field", "INVALID", early, **old, issuanceDate="2026-06-28T20:26:40.5-14:00")
     yield period("of-version-1", "VALID", "PASS ok", **old, issuanceDate="2026-05-29T08:26:40+12:00")
+    # 20:26:40 in UTC, written elsewhere in the world.
+    yield period("first-second-in-the-east", "VALID", "PASS ok", start - skew, validFrom="2026-05-29T08:26:40+12:00")
+    yield period("first-second-in-the-west", "VALID", "PASS ok", start - skew, validFrom="2026-05-28T06:26:40-14:00")
+    yield period("last-second-in-the-east", "VALID", "PASS ok", start + skew, validUntil="2026-05-29T08:26:40+12:00")
+    yield period("last-second-in-the-west", "VALID", "PASS ok", start + skew, validUntil="2026-05-28T06:26:40-14:00")
+    yield period("a-second-late-in-the-west", "INVALID", late, start + skew + 1, validUntil="2026-05-28T06:26:40-14:00")
     yield period("without-end", "VALID", "PASS ok", validUntil=None)
     for name, text in {
         "without-offset": "2026-05-28T20:26:40", "a-date-only": "2026-05-28", "no-such-day": "2026-02-30T00:00:00Z",
