@@ -5,12 +5,14 @@ spool, on disk beyond a megabyte, and are sent when all of the body is read: mos
 sent everything, and an answer that waits for them while they wait for it would never end.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import orjson
 from anyio import CapacityLimiter, from_thread, to_thread
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -28,6 +30,8 @@ _SPOOL_IN_MEMORY = 1 << 20
 _PIECE = 64 << 10
 
 Spool = IO[bytes]
+
+_log = logging.getLogger(__name__)
 
 
 class Imports:
@@ -66,16 +70,21 @@ def _import(
 ) -> Spool:
     spool: Spool = SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - SpoolResponse closes
     counts = {"lines": 0, "accepted": 0, "repeated": 0, "refused": 0}
-    stopped: RegistryError | None = None
+    stopped: Exception | None = None
     try:
         try:
             for result in issuing.import_lines(issuer, split_lines(next_chunk, max_line), key):
                 counts["lines"] += 1
                 counts[_outcome(result)] += 1
                 spool.write(orjson.dumps(_line(result), option=orjson.OPT_APPEND_NEWLINE))
-        except RegistryError as error:
+        except (ClientDisconnect, RequestError):
+            raise  # nobody reads an answer any more, or the body never ended
+        except Exception as error:
             if not counts["lines"]:
                 raise
+            # Something is committed: the client has to learn what. The summary says that it is not all.
+            if not isinstance(error, RegistryError):
+                _log.exception("An import stopped after %d lines.", counts["lines"])
             stopped = error
         summary: dict[str, Any] = {**counts, "complete": stopped is None}
         if stopped is not None:
