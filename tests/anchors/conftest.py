@@ -1,6 +1,7 @@
 """One backend after the other for the conformance tests: what holds for one node holds for all."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anchors.base import Call, ContractCall, Signature, TransactionState
+from anchors.base import Call, ContractCall, Signature, SignedTransaction, TransactionState
 from anchors.devchain import DevChain
 from anchors.ethereum import EthereumChain, KeystoreSigner, create_keystore
 from anchors.ethereum.deploy import contract_address, deploy
@@ -37,10 +38,17 @@ class Backend:
             gas=gas,
             fees=self.chain.suggest_fees(),
         )
-        self.chain.send(signed.raw)
-        state = self.chain.transaction(signed.hash)
-        assert state is not None
+        state = self.mined(signed)
         assert state.succeeded
+        return state
+
+    def mined(self, signed: SignedTransaction) -> TransactionState:
+        """Sends it and waits: anvil answers before it has made the block."""
+        self.chain.send(signed.raw)
+        end = time.monotonic() + 20
+        while (state := self.chain.transaction(signed.hash)) is None:
+            assert time.monotonic() < end, "not in a block after twenty seconds"
+            time.sleep(0.01)
         return state
 
 

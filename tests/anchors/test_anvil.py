@@ -36,11 +36,18 @@ def _sign(node: Any, *, nonce: int | None = None, fees: Fees = FEES, first: int 
     )
 
 
-def test_a_reorganisation_takes_an_anchor_away(node: Any) -> None:
+def _anchor(node: Any, wait_until: Any) -> Any:
+    """Anchors a batch, and returns the block that it is in."""
+    signed = _sign(node)
+    node.chain.send(signed.raw)
+    wait_until(lambda: node.chain.transaction(signed.hash) is not None)
+    return node.chain.head()
+
+
+def test_a_reorganisation_takes_an_anchor_away(node: Any, wait_until: Any) -> None:
     chain, me = node.chain, node.signer.address
     before = chain.head()
-    chain.send(_sign(node).raw)
-    anchored = chain.head()
+    anchored = _anchor(node, wait_until)
     assert chain.read_record(me, ROOT, 0, at=anchored) is not None
     node.rpc("anvil_reorg", 1, [])
     with pytest.raises(ChainUnreachable):
@@ -55,9 +62,9 @@ def test_a_reorganisation_takes_an_anchor_away(node: Any) -> None:
     assert chain.read_events(before.number, chain.head().number) == []
 
 
-def test_a_reorganisation_while_evidence_is_read(node: Any, faulty_node: Any) -> None:
+def test_a_reorganisation_while_evidence_is_read(node: Any, faulty_node: Any, wait_until: Any) -> None:
     me = node.signer.address
-    node.chain.send(_sign(node).raw)
+    _anchor(node, wait_until)
     between = faulty_node(node.url)
     with EthereumChain([between.url], 560048, contract_address(), sleep=lambda _: None) as chain:
         forward, reorganised = between._forward, []

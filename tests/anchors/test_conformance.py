@@ -219,15 +219,16 @@ def _signed(backend: Any, nonce: int, fees: Fees | None = None, call: Call | Non
 
 
 def test_sending_twice_is_no_error(backend: Any) -> None:
-    signed = _signed(backend, backend.chain.next_nonce(backend.signer.address))
+    nonce = backend.chain.next_nonce(backend.signer.address)
+    signed = _signed(backend, nonce)
+    assert backend.mined(signed).succeeded
     backend.chain.send(signed.raw)
-    backend.chain.send(signed.raw)
-    assert backend.chain.transaction(signed.hash).succeeded
+    assert backend.chain.next_nonce(backend.signer.address) == nonce + 1
 
 
 def test_another_transaction_with_a_used_nonce_is_refused(backend: Any) -> None:
     nonce = backend.chain.next_nonce(backend.signer.address)
-    backend.chain.send(_signed(backend, nonce).raw)
+    backend.mined(_signed(backend, nonce))
     with pytest.raises(TransactionRefused) as caught:
         backend.chain.send(_signed(backend, nonce, gas=200_001).raw)
     assert caught.value.refusal is Refusal.NONCE_TOO_LOW
@@ -248,7 +249,7 @@ def test_a_sender_without_money_is_refused(backend: Any, new_signer: Any) -> Non
     assert backend.chain.balance(poor.address) == 0
     backend.fund(poor.address, 10**18)
     assert backend.chain.balance(poor.address) == 10**18
-    backend.chain.send(signed.raw)
+    backend.mined(signed)
     assert backend.chain.next_nonce(poor.address) == 1
 
 
@@ -268,10 +269,7 @@ def test_a_transaction_of_another_chain_is_refused(backend: Any) -> None:
 def test_a_reverted_transaction_is_in_a_block_and_did_not_succeed(backend: Any) -> None:
     me, chain = backend.signer.address, backend.chain
     signed = _signed(backend, chain.next_nonce(me), call=chain.encode(AnchorBatch(me, ROOT, 5, 10)))
-    chain.send(signed.raw)
-    state = chain.transaction(signed.hash)
-    assert state is not None
-    assert not state.succeeded
+    assert not backend.mined(signed).succeeded
     assert chain.read_issuer(me).next_index == 0
 
 
@@ -283,7 +281,7 @@ def test_a_nonce_is_cancelled_by_a_transfer_to_oneself(backend: Any) -> None:
     me = backend.signer.address
     nonce = backend.chain.next_nonce(me)
     signed = _signed(backend, nonce, call=Call(me, b""), gas=21_000)
-    backend.chain.send(signed.raw)
+    backend.mined(signed)
     assert backend.chain.next_nonce(me) == nonce + 1
 
 
