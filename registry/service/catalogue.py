@@ -114,7 +114,8 @@ class Catalogue:
 
 
 def _count(connection: Connection, column: ColumnElement[str]) -> dict[str, int]:
-    return {state: count for state, count in connection.execute(select(column, func.count()).group_by(column))}
+    rows = connection.execute(select(column, func.count().label("number")).group_by(column))
+    return {row.state: row.number for row in rows}
 
 
 def _load(connection: Connection, issuer: Issuer, condition: ColumnElement[bool], limit: int) -> list[CredentialState]:

@@ -95,7 +95,6 @@ class Issuing:
 
         def parse(numbered: tuple[int, bytes]) -> Submission | LineResult:
             number, line = numbered
-            limit = self._context.rules.max_credential_bytes
             if len(line) > limit:  # before white space is cut off: readers may have cut the line itself there
                 message = f"Line {number} has more than {limit:,} bytes. Link to large evidence instead."
                 return LineResult(number, None, InvalidError("too_large", message))
@@ -105,8 +104,10 @@ class Issuing:
                 return LineResult(number, None, InvalidError("not_json", f"Line {number}: {error}"))
             return Submission(document, _line_key(idempotency_key, number), number, len(line))
 
-        numbered = ((number, line) for number, line in enumerate(lines, start=1) if line and not line.isspace())
-        yield from self.import_submissions(issuer, map(parse, numbered))
+        limit = self._context.rules.max_credential_bytes
+        numbered = enumerate(lines, start=1)
+        filled = ((number, line) for number, line in numbered if len(line) > limit or line.strip())
+        yield from self.import_submissions(issuer, map(parse, filled))
 
     def import_submissions(self, issuer: Issuer, items: Iterable[Submission | LineResult]) -> Iterator[LineResult]:
         """The same for documents that are parsed already; items that failed before are passed through in place."""
