@@ -290,7 +290,7 @@ ChainEvent = BatchAnchored | BatchRevoked | StatusRevoked | SuspensionChanged | 
 class Network:
     """A chain as data (anchors/networks). ``finality`` is "finalized" or a number of confirmations.
 
-    ``expected_end`` is an ISO date on which the network is expected to stop, None if unknown.
+    ``expected_end`` is an ISO date on which the network is expected to stop, None if unknown. ``notes`` is for people.
     """
 
     name: str
@@ -299,6 +299,7 @@ class Network:
     finality: str | int
     explorer: str | None
     expected_end: str | None
+    notes: str | None = None
 
 
 @runtime_checkable

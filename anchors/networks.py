@@ -95,6 +95,8 @@ def _network(entry: Mapping[str, Any], where: str) -> Network:
         raise InputError(f"{where}: unknown field {unknown[0]}; known are {', '.join(sorted(_FIELDS))}")
     name, chain_id = entry.get("name"), entry.get("chain_id")
     finality, explorer, end = entry.get("finality"), entry.get("explorer"), entry.get("expected_end")
+    notes = entry.get("notes")
+    _expect(notes is None or isinstance(notes, str), where, "notes", "a text")
     _expect(isinstance(name, str) and name.isprintable() and 0 < len(name) <= 64, where, "name", "a short text")
     _expect(_is_count(chain_id), where, "chain_id", "a number above 0")
     _expect(entry.get("class") in set(ChainClass), where, "class", f"one of {_listed(ChainClass)}")
@@ -115,6 +117,7 @@ def _network(entry: Mapping[str, Any], where: str) -> Network:
         finality=finality if finality == "finalized" else int(str(finality)),
         explorer=explorer.rstrip("/") if explorer else None,
         expected_end=end,
+        notes=notes,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from anchors.base import ChainError, Fees
+from anchors.base import ChainError, ChainUnreachable, Fees
 from anchors.ethereum.keystore import KeystoreSigner, create_keystore
 from anchors.imports import recursion_limit_kept
 
@@ -110,10 +110,11 @@ class DevChain:
         return KeystoreSigner(keystore, password)
 
     def post(self, payload: bytes, timeout: float) -> bytes:
-        """One JSON-RPC request or batch, without HTTP: a DevChain can stand where a node's URL stands."""
-        self.open()
-        assert self._methods is not None  # noqa: S101 - open() made it
-        return self._methods.handle(payload)
+        """One JSON-RPC request or batch, without HTTP: an open DevChain can stand where a node's URL stands."""
+        methods = self._methods
+        if methods is None:
+            raise ChainUnreachable(f"the development chain in {self._folder} is not open in this process")
+        return methods.handle(payload)
 
     def close(self) -> None:
         """The end of a back-end that talks to this chain is not the end of the chain: see ``stop``."""
@@ -146,7 +147,10 @@ class DevChain:
         if self._server is not None:
             self._server.stop()
             self._server = None
-        if self._storage is not None:
+        if self._evm is not None:
+            with self._evm.locked():  # a block that is being made is finished first
+                self._evm.close()
+        elif self._storage is not None:
             self._storage.close()
         self._storage = self._evm = self._methods = self._account = None
         self._lock.release()

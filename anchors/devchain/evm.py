@@ -114,6 +114,9 @@ class Evm:
         with self._lock:
             yield
 
+    def close(self) -> None:
+        self._storage.close()
+
     # blocks
 
     @property

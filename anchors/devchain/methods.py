@@ -4,7 +4,9 @@ Only what a wallet, an explorer or our own back-end asks of a node; error codes 
 """
 
 import json
+import logging
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ __all__ = ["CLIENT_VERSION", "Methods"]
 
 CLIENT_VERSION = "credential-registry-devchain/1 (development chain: no value, no consensus, no proof for anybody)"
 MAX_BATCH = 1000
+_log = logging.getLogger(__name__)
 MAX_LOGS = 10_000
 _ZERO_ADDRESS = bytes(20)
 _QUANTITY = re.compile(r"0x(0|[1-9a-fA-F][0-9a-fA-F]{0,63})")
@@ -94,6 +97,10 @@ class Methods:
             return _failure(key, error.code, error.message, error.data)
         except Refused as error:
             return _failure(key, -32000, str(error))
+        except (sqlite3.Error, OSError):
+            # Disk full, or closed below us. Nothing of a block that could not be written is there.
+            _log.exception("the development chain could not answer %s", name)
+            return _failure(key, -32603, "internal error")
         except TypeError:  # the only one that a wrong number of arguments makes
             return _failure(key, -32602, f"invalid arguments for {name}")
 

@@ -5,6 +5,7 @@ lets out (errors, logs of the HTTP library), shows more of a URL than its host.
 """
 
 import http.cookiejar
+import ipaddress
 import logging
 import re
 import time
@@ -72,6 +73,8 @@ class HttpTransport:
         self._secrets = _secret_parts(url)
         self._limit = max_response_bytes
         self._session = requests.Session()
+        # A proxy is for the world outside: few people remember NO_PROXY for their own machine.
+        self._session.trust_env = not _is_loopback(host)
         self._session.headers.update(
             {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": _USER_AGENT}
         )
@@ -138,6 +141,13 @@ class HttpTransport:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _secret_parts(url: str) -> tuple[str, ...]:

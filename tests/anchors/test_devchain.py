@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from anchors.base import Call, ChainError, Fees
+from anchors.base import Call, ChainError, ChainUnreachable, Fees
 from anchors.devchain import CHAIN_ID, DevChain
 from anchors.devchain.server import RpcServer
 from registry.core.errors import InputError
@@ -125,8 +125,7 @@ def test_a_block_that_could_not_be_written_leaves_nothing(devchain: DevChain, mo
     before = ask(devchain, "eth_getBlockByNumber", "latest", False)
     with monkeypatch.context() as patch:
         patch.setattr(devchain._storage, "_commit", full_disk)
-        with pytest.raises(OSError, match="disk full"):
-            ask(devchain, "eth_sendRawTransaction", transfer(devchain, 0))
+        assert ask(devchain, "eth_sendRawTransaction", transfer(devchain, 0))["code"] == -32603
     assert ask(devchain, "eth_getBlockByNumber", "latest", False) == before
     ask(devchain, "eth_sendRawTransaction", transfer(devchain, 0))
     assert ask(devchain, "eth_blockNumber") == "0x1"
@@ -167,6 +166,15 @@ def test_a_second_opener_is_told_which_file_is_locked(tmp_path: Path) -> None:
     assert other.returncode == 1
     assert "in use by another process" in other.stderr
     assert str(tmp_path / "devchain.lock") in other.stderr
+
+
+def test_a_stopped_chain_is_out_of_reach_and_stays_closed(tmp_path: Path) -> None:
+    chain = DevChain(tmp_path).open()
+    chain.stop()
+    with pytest.raises(ChainUnreachable, match="not open"):
+        chain.post(b"{}", 1)
+    with DevChain(tmp_path):
+        pass
 
 
 def test_after_stop_another_may_open_it(tmp_path: Path) -> None:

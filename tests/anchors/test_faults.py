@@ -172,6 +172,16 @@ def test_an_answer_without_end_is_cut_off(
         chain.head()
 
 
+def test_a_proxy_is_not_asked_for_this_machine(
+    local: Any, open_chain: Any, faulty_node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert open_chain(faulty_node(local.node).url).head() == local.chain.head()
+
+
 # --- lies -------------------------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,7 @@ def test_the_users_own_entry_wins(tmp_path: Path) -> None:
         (("2031-12-31", "7"), "expected_end"),
         (("2031-12-31", '"20311231"'), "expected_end"),
         (('name = "campus"', 'name = ""'), "name"),
+        (("2031-12-31", "2031-12-31\nnotes = 7"), "notes"),
         (('name = "campus"', 'nome = "campus"'), "unknown field nome"),
     ],
 )
