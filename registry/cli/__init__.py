@@ -2,7 +2,7 @@
 
 import typer
 
-from registry.cli import demo
+from registry.cli import batches, credentials, demo, issuers, serving, setup, signing, status, verifying
 
 __all__ = ["app", "main"]
 
@@ -20,7 +20,8 @@ def _registry() -> None:
     """Keeps commands below `registry`, however many there are."""
 
 
-for _module in (demo,):
+# In the order in which they are used.
+for _module in (demo, setup, issuers, credentials, batches, serving, signing, status, verifying):
     _module.register(app)
 
 

@@ -39,15 +39,21 @@ class Output:
             sys.stdout.flush()
 
     def say(self, text: str, style: str = "") -> None:
-        if not self.as_json:
+        if self.as_json:
+            return
+        if sys.stdout.isatty():
             _console().print(_clean(text), style=style, soft_wrap=True, markup=False, highlight=False)
+        else:
+            sys.stdout.write(f"{_clean(text)}\n")
 
     def heading(self, text: str) -> None:
         self.say(f"\n{text}", "bold")
 
     def verdict(self, what: str, status: str, reason: str) -> None:
         """One line: the verdict, what it is about, and why."""
-        if not self.as_json:
+        if not sys.stdout.isatty():
+            self.say(f"{status:<14}{what}: {reason}")
+        elif not self.as_json:
             from rich.text import Text
 
             line = Text.assemble((f"{status:<14}", _STYLES.get(status, "")), _clean(f"{what}: {reason}"))

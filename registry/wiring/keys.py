@@ -17,7 +17,7 @@ from anchors.ethereum.keystore import SCRYPT_N, KeystoreSigner, create_keystore
 from registry.core.errors import InputError
 from registry.settings import ENV_PREFIX, Settings
 
-__all__ = ["ControllerFiles", "KeystoreFile", "find_password", "make_password", "operator_file"]
+__all__ = ["ControllerFiles", "KeystoreFile", "find_password", "make_password", "operator_file", "read_password"]
 
 # On a development chain the password lies beside the keystore: a higher cost would protect nothing.
 _DEV_SCRYPT_N = 1 << 10
@@ -108,6 +108,11 @@ def find_password(settings: Settings) -> SecretStr:
         path = _own_file(settings)
         if not path.exists():
             raise InputError(f"The password of the keystores is not set. {_WHERE}.")
+    return read_password(path)
+
+
+def read_password(path: Path) -> SecretStr:
+    """A password from a file, without its line feed. Raises InputError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

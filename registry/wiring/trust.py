@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchors.artifact import load_artifact
-from anchors.base import Chain, Network
+from anchors.base import ChainError, Network
 from anchors.deployments import Deployment, load_deployments
+from anchors.ethereum import EthereumChain
+from anchors.ethereum.transport import HttpTransport
 from anchors.networks import end_warning, load_networks, network_of
+from registry.core.canonical import parse_json
 from registry.core.errors import InputError
 from registry.core.model import IssuerPin, Policy, TrustedChain
 from registry.core.policy import MAX_POLICY_BYTES, parse_policy
+from registry.service.verifying import Verifier
 from registry.settings import Settings
 from registry.wiring.installation import chain_at
 
 if TYPE_CHECKING:
     from anchors.ethereum.transport import Transport
 
-__all__ = ["chains_of", "default_policy", "end_warnings", "named_contract", "read_policy", "trusted", "with_pins"]
+__all__ = ["default_policy", "end_warnings", "named_contract", "outside_verifier", "read_policy", "with_pins"]
 
 
 def default_policy(settings: Settings) -> Policy:
@@ -63,7 +67,9 @@ def with_pins(policy: Policy, pins: Sequence[IssuerPin], *, instead: bool = Fals
     return replace(policy, issuers=(*policy.issuers, *(pin for pin in pins if pin.address not in known)))
 
 
-def chains_of(settings: Settings, policy: Policy, nodes: "Sequence[str | Transport]") -> dict[tuple[int, bytes], Chain]:
+def _chains_of(
+    settings: Settings, policy: Policy, nodes: "Sequence[str | Transport]"
+) -> dict[tuple[int, bytes], EthereumChain]:
     """Every contract of the policy, through these nodes. A node that is on another chain says so when it is asked."""
     if not nodes:
         return {}
@@ -79,3 +85,52 @@ def end_warnings(settings: Settings, chain_ids: Sequence[int], clock: Callable[[
     today = datetime.fromtimestamp(clock(), UTC).date()
     warnings = (end_warning(network_of(chain_id, networks), today) for chain_id in dict.fromkeys(chain_ids))
     return [warning for warning in warnings if warning]
+
+
+def outside_verifier(
+    settings: Settings,
+    *,
+    nodes: Sequence[str],
+    contract: bytes | None,
+    code_hash: bytes | None,
+    chain_id: int | None,
+    policy_file: Path | None,
+    pins: Sequence[IssuerPin],
+    chain_ids: Callable[[], Sequence[int]],
+) -> tuple[Verifier, Callable[[], None]]:
+    """A verifier on somebody else's machine, and what closes its connections.
+
+    Trusted are: the contract that is named; or else the policy file's; or else the shipped deployments. ``chain_ids``
+    gives candidates for the chain of the named contract, where neither the caller nor the node says which one it is:
+    whatever they are, the node has to be on the chain that is asked about.
+    """
+    urls = list(nodes) or [url.get_secret_value() for url in settings.rpc_urls]
+    file = policy_file or settings.policy_file
+    policy = read_policy(file) if file is not None else default_policy(settings)
+    if contract is not None:
+        wanted = chain_id or settings.chain_id or (_ask_chain_id(urls, settings.rpc_timeout_seconds) if urls else None)
+        candidates = [wanted] if wanted is not None else chain_ids()
+        chains = tuple(named_contract(settings, candidate, contract, code_hash) for candidate in candidates)
+        policy = replace(policy, chains=chains)
+    policy = with_pins(policy, pins, instead=True)
+    chains_to_ask = _chains_of(settings, policy, urls)
+
+    def close() -> None:
+        for chain in chains_to_ask.values():
+            chain.close()
+
+    return Verifier(chains_to_ask, lambda: policy, lambda: int(time.time())), close
+
+
+def _ask_chain_id(urls: Sequence[str], timeout: float) -> int | None:
+    """On which chain the first node is that says so; None if none does."""
+    for url in urls:
+        transport = HttpTransport(url)
+        try:
+            answer = parse_json(transport.post(b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}', timeout))
+            return int(answer["result"], 16)
+        except (ChainError, InputError, KeyError, TypeError, ValueError):
+            continue
+        finally:
+            transport.close()
+    return None
