@@ -34,14 +34,23 @@ class Codec:
         self._artifact = artifact
 
     @cached_property
-    def _contract(self) -> Any:
+    def _codec(self) -> Any:
         with recursion_limit_kept():
             from web3 import Web3
 
-        return Web3().eth.contract(abi=list(self._artifact.abi))
+        # Web3's contract object would look through the whole ABI, and hash all of it, at each call.
+        return Web3().codec
 
     def _entries(self, kind: str) -> list[Mapping[str, Any]]:
         return [entry for entry in self._artifact.abi if entry["type"] == kind]
+
+    @cached_property
+    def _inputs(self) -> dict[str, tuple[bytes, list[str]]]:
+        """Selector and types of each function. None is overloaded: a test looks."""
+        return {
+            entry["name"]: (keccak(_signature(entry))[:4], [part["type"] for part in entry["inputs"]])
+            for entry in self._entries("function")
+        }
 
     @cached_property
     def _outputs(self) -> dict[str, list[str]]:
@@ -59,12 +68,12 @@ class Codec:
 
     def encode(self, name: str, values: Sequence[object]) -> bytes:
         """Input of a call of that function. Raises ``InputError`` if a value does not fit its type."""
-        with recursion_limit_kept():
-            from web3.exceptions import Web3Exception
+        from eth_abi.exceptions import EncodingError
 
+        selector, types = self._inputs[name]
         try:
-            return bytes.fromhex(self._contract.encode_abi(name, args=list(values))[2:])
-        except (Web3Exception, TypeError, ValueError, OverflowError) as error:
+            return selector + bytes(self._codec.encode(types, list(values)))
+        except (EncodingError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{name}: an argument does not fit the contract's types") from error
 
     def encode_call(self, call: ContractCall, signature: Signature | None) -> bytes:
@@ -81,7 +90,7 @@ class Codec:
         from eth_abi.exceptions import DecodingError
 
         try:
-            return tuple(self._contract.w3.codec.decode(list(types), data))
+            return tuple(self._codec.decode(list(types), data))
         except (DecodingError, ValueError, OverflowError) as error:
             raise Nonsense(f"{what} is not what the contract returns") from error
 

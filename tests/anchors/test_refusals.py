@@ -8,6 +8,7 @@ from anchors.ethereum.codec import Codec, keccak
 from anchors.ethereum.reader import Reader
 from anchors.ethereum.refusals import KNOWN, refusal_of
 from anchors.ethereum.rpc import RpcError
+from registry.core.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -130,3 +131,34 @@ def test_every_error_of_the_contract_can_be_named() -> None:
         types = [part["type"] for part in entry["inputs"]]
         selector = keccak(f"{entry['name']}({','.join(types)})".encode())[:4]
         assert codec.reverted(selector + bytes(32 * len(types)), "").error == entry["name"]
+
+
+def test_no_function_is_overloaded() -> None:
+    names = [entry["name"] for entry in load_artifact().abi if entry["type"] == "function"]
+    assert len(names) == len(set(names)) > 20
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b"\1" * 19, bytes(32), 0, 1],
+        [b"\1" * 20, bytes(33), 0, 1],
+        [b"\1" * 20, bytes(32), -1, 1],
+        [b"\1" * 20, bytes(32), 2**64, 1],
+        [b"\1" * 20, bytes(32), 0, 2**32],
+        [b"\1" * 20, bytes(32), 0, 1.5],
+        [b"\1" * 20, bytes(32), 0, None],
+        [b"\1" * 20, bytes(32), 0],
+    ],
+)
+def test_values_that_do_not_fit_are_refused(values: list[object]) -> None:
+    with pytest.raises(InputError, match="anchor: an argument does not fit"):
+        Codec(load_artifact()).encode("anchor", values)
+
+
+def test_our_coding_is_web3s_own() -> None:
+    from web3 import Web3
+
+    contract = Web3().eth.contract(abi=list(load_artifact().abi))
+    values = [b"\1" * 20, bytes(32), 7, 9]
+    assert "0x" + Codec(load_artifact()).encode("anchor", values).hex() == contract.encode_abi("anchor", args=values)
