@@ -1,4 +1,5 @@
 // Compiles src/ and writes (or with --check compares) artifacts/CredentialRegistry.json. Started by scripts/build_contracts.
+// With --sources FOLDER it compiles those sources instead and prints the artifact; scripts/mutate_contracts does that.
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -16,13 +17,13 @@ function ordered(value) {
   return Object.fromEntries(Object.keys(value).sort().map((key) => [key, ordered(value[key])]));
 }
 
-function build() {
+function build(folder) {
   const settings = JSON.parse(fs.readFileSync(here("solc-settings.json"), "utf8"));
-  const names = fs.readdirSync(here("src")).filter((name) => name.endsWith(".sol")).sort();
+  const names = fs.readdirSync(folder).filter((name) => name.endsWith(".sol")).sort();
   const sources = {};
   const sourceHashes = {};
   for (const name of names) {
-    const content = fs.readFileSync(here("src", name));
+    const content = fs.readFileSync(path.join(folder, name));
     sources[`src/${name}`] = { content: content.toString("utf8") };
     sourceHashes[`src/${name}`] = `0x${keccak256(content)}`;
   }
@@ -53,22 +54,27 @@ function build() {
   });
 }
 
-const built = build();
-const text = `${JSON.stringify(built, null, 2)}\n`;
-const bytes = built.deployedBytecode.length / 2 - 1;
-if (process.argv.includes("--check")) {
-  const committed = fs.existsSync(artifact) ? fs.readFileSync(artifact, "utf8") : "";
-  if (committed !== text) {
+/** Compares or writes the committed artifact. */
+function main(check) {
+  const built = build(here("src"));
+  const text = `${JSON.stringify(built, null, 2)}\n`;
+  const facts = `code hash ${built.codeHash}, ${built.deployedBytecode.length / 2 - 1} bytes`;
+  const name = `contracts/artifacts/${CONTRACT}.json`;
+  if (!check) {
+    fs.mkdirSync(here("artifacts"), { recursive: true });
+    fs.writeFileSync(artifact, text);
+    console.log(`Wrote ${name} (${facts}).`);
+  } else if (fs.existsSync(artifact) && fs.readFileSync(artifact, "utf8") === text) {
+    console.log(`${name} matches its sources (${facts}).`);
+  } else {
     process.stderr.write(
-      `contracts/artifacts/${CONTRACT}.json is not what contracts/src compiles to.\n` +
+      `${name} is not what contracts/src compiles to.\n` +
         "If the sources were changed on purpose, run scripts/build_contracts and commit the result.\n"
     );
     process.exitCode = 1;
-  } else {
-    console.log(`contracts/artifacts/${CONTRACT}.json matches its sources (code hash ${built.codeHash}, ${bytes} bytes).`);
   }
-} else {
-  fs.mkdirSync(here("artifacts"), { recursive: true });
-  fs.writeFileSync(artifact, text);
-  console.log(`Wrote contracts/artifacts/${CONTRACT}.json (code hash ${built.codeHash}, ${bytes} bytes).`);
 }
+
+const sources = process.argv.indexOf("--sources");
+if (sources > 0) process.stdout.write(JSON.stringify(build(process.argv[sources + 1])));
+else main(process.argv.includes("--check"));

@@ -1,6 +1,7 @@
 """An EVM without a chain around it, and the contract in it: fast, and independent of ``registry`` and ``anchors``."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,10 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak, to_canonical_address
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
-ARTIFACT: dict[str, Any] = json.loads((CONTRACTS / "artifacts" / "CredentialRegistry.json").read_text("utf-8"))
+# scripts/mutate_contracts names another artifact, with a planted bug.
+ARTIFACT: dict[str, Any] = json.loads(
+    Path(os.environ.get("REGISTRY_TEST_ARTIFACT") or CONTRACTS / "artifacts" / "CredentialRegistry.json").read_text("utf-8")
+)
 
 CHAIN_ID = 560048
 GAS_LIMIT = 30_000_000
