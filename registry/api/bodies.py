@@ -4,7 +4,7 @@ Nothing trusts Content-Length: a body that turns out to be longer than allowed i
 body is refused, because a small one can hold a very large one.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, Generic, TypeVar
 
 from anyio import fail_after
@@ -88,7 +88,7 @@ async def read_chunks(request: Request, max_bytes: int | None = None) -> AsyncIt
     """The body piece by piece, not more than ``max_bytes``. Raises RequestError (408, 413), ClientDisconnect."""
     declared = request.headers.get("content-length", "")
     if max_bytes is not None and declared.isdecimal() and int(declared[:20]) > max_bytes + _DISCARD_BYTES:
-        raise _too_large(max_bytes)
+        raise _too_large(max_bytes, {"Connection": "close"})
     size = 0
     stream = request.stream()
     while True:
@@ -104,7 +104,7 @@ async def read_chunks(request: Request, max_bytes: int | None = None) -> AsyncIt
         if max_bytes is None or size <= max_bytes:
             yield chunk
         elif size > max_bytes + _DISCARD_BYTES:
-            break
+            raise _too_large(max_bytes, {"Connection": "close"})  # otherwise the server would read on, for nothing
     if max_bytes is not None and size > max_bytes:
         raise _too_large(max_bytes)
 
@@ -113,10 +113,9 @@ async def _read(request: Request, max_bytes: int) -> bytes:
     return b"".join([chunk async for chunk in read_chunks(request, max_bytes)])
 
 
-def _too_large(max_bytes: int) -> RequestError:
-    return RequestError(
-        413, "body_too_large", f"The body has more than the {max_bytes:,} bytes that are taken here. Split it."
-    )
+def _too_large(max_bytes: int, headers: Mapping[str, str] | None = None) -> RequestError:
+    message = f"The body has more than the {max_bytes:,} bytes that are taken here. Split it."
+    return RequestError(413, "body_too_large", message, headers=headers)
 
 
 def _pointer(location: Collection[str | int]) -> str:

@@ -37,8 +37,8 @@ _log = logging.getLogger(__name__)
 class Imports:
     """The imports of one app. Threads of their own: slow clients must not use up those that answer everybody else."""
 
-    def __init__(self) -> None:
-        self._limiter = CapacityLimiter(MAX_IMPORTS)
+    def __init__(self, at_once: int = MAX_IMPORTS) -> None:
+        self._limiter = CapacityLimiter(at_once)
 
     async def run(
         self, issuing: Issuing, issuer: Issuer, chunks: AsyncIterator[bytes], key: str | None, max_line: int
@@ -49,7 +49,7 @@ class Imports:
         what was committed stays.
         """
         if self._limiter.available_tokens < 1:
-            message = f"{MAX_IMPORTS} imports run already; try again later."
+            message = f"{int(self._limiter.total_tokens)} imports run already; try again later."
             raise RequestError(503, "too_many_imports", message, headers={"Retry-After": "30"})
 
         async def next_chunk() -> bytes | None:

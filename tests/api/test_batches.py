@@ -37,8 +37,8 @@ def test_a_batch_shows_where_it_is_anchored_and_what_that_is_worth(api: Api, bat
 
 @pytest.mark.parametrize(
     "path",
-    ["a/b", "00/0", f"{'0' * 64}/0", f"{'0' * 64}/-1", f"{'0' * 64}/{'9' * 99}", f"{'0' * 64}/01", f"{'A' * 64}/0", "%00/%00",
-     f"{'0' * 64}/1e1", f"..%2F/{'0' * 64}"],
+    ["a/b", "00/0", f"{'0' * 64}/0", f"{'0' * 64}/-1", f"{'0' * 64}/{'9' * 99}", f"{'0' * 64}/01", f"{'A' * 64}/0",
+     "%00/%00", f"{'0' * 64}/1e1", f"..%2F/{'0' * 64}"],
 )  # fmt: skip
 @pytest.mark.parametrize("tail", ["", "/leaves"])
 def test_a_batch_that_is_not_there_is_not_found(api: Api, path: str, tail: str) -> None:

@@ -10,7 +10,6 @@ import uvicorn
 from fastapi import FastAPI
 from support.house import House, document
 
-from registry.api.app import create_app
 from registry.core.model import Policy
 from registry.service.health import Health
 from registry.service.issuers import Issuer
