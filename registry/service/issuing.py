@@ -12,7 +12,7 @@ import base64
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -227,7 +227,7 @@ class Issuing:
         order = _shuffled(items, self._context.random)
         rows = []
         for index, item in enumerate(order, start=issuer.next_index):
-            identifier = base64.urlsafe_b64encode(self._context.random(16)).rstrip(b"=").decode()
+            identifier = _new_id(self._context.random)
             salt = self._context.random(32)
             content, leaf_hash = secure(item.document, issuer.status_base, index, salt)
             rows.append(
@@ -347,6 +347,14 @@ def _is_date_time(value: Any) -> bool:
 
 def _rfc3339(seconds: int) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _new_id(random: Callable[[int], bytes]) -> str:
+    """128 random bits as base64url. None begins with a hyphen: on a command line that would be an option."""
+    while True:
+        identifier = base64.urlsafe_b64encode(random(16)).rstrip(b"=").decode()
+        if not identifier.startswith("-"):
+            return identifier
 
 
 def _line_key(key: str | None, line: int) -> str | None:
