@@ -59,7 +59,11 @@ def build_openapi(app: FastAPI, public_url: str) -> dict[str, Any]:
         [(model, "serialization") for model in _ANSWERS], ref_template="#/components/schemas/{model}"
     )
     components = document.setdefault("components", {}).setdefault("schemas", {})
-    # FastAPI's own error shapes are never sent.
+    # FastAPI's own error shapes are never sent; where we document no 422, there is none.
+    for item in document["paths"].values():
+        for operation in item.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     components |= bodies["$defs"] | answers["$defs"]
