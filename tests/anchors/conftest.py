@@ -1,6 +1,8 @@
 """One backend after the other for the conformance tests: what holds for one node holds for all."""
 
+import importlib.util
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from anchors.ethereum import EthereumChain, KeystoreSigner, create_keystore
 from anchors.ethereum.deploy import contract_address, deploy
 
 PASSWORD = b"correct horse"
-BACKENDS = ["devchain", "devchain-http", pytest.param("anvil", marks=pytest.mark.anvil)]
+NODES = ["devchain", "devchain-http", pytest.param("anvil", marks=pytest.mark.anvil)]
 
 
 @dataclass
@@ -23,8 +25,8 @@ class Backend:
     """A chain with the contract on it, and an account that can pay."""
 
     node: Any
-    chain: EthereumChain
-    signer: KeystoreSigner
+    chain: Any
+    signer: Any
     fund: Callable[[bytes, int], None]
 
     def send(self, call: ContractCall | Call, signature: Signature | None = None) -> TransactionState:
@@ -62,10 +64,35 @@ def new_signer(tmp_path: Path) -> Callable[[str], KeystoreSigner]:
     return make
 
 
-@pytest.fixture(params=BACKENDS)
-def backend(
-    request: pytest.FixtureRequest, tmp_path: Path, new_signer: Callable[[str], KeystoreSigner]
-) -> Iterator[Backend]:
+@pytest.fixture(params=["fake", *NODES])
+def backend(request: pytest.FixtureRequest, new_signer: Callable[[str], KeystoreSigner]) -> Iterator[Backend]:
+    """All back-ends, and the fake that the service is tested with: what it does, it does alike."""
+    if request.param == "fake":
+        fake = _fake_chain()
+        chain = fake.FakeChain(lambda: int(time.time()))
+        yield Backend(None, chain, fake.FakeSigner(b"\x0f" * 20), chain.balances.__setitem__)
+    else:
+        yield from _node(request, new_signer)
+
+
+@pytest.fixture(params=NODES)
+def node_backend(request: pytest.FixtureRequest, new_signer: Callable[[str], KeystoreSigner]) -> Iterator[Backend]:
+    """All nodes, for what the fake leaves out."""
+    yield from _node(request, new_signer)
+
+
+def _fake_chain() -> Any:
+    path = Path(__file__).parent.parent / "support" / "fake_chain.py"
+    spec = importlib.util.spec_from_file_location("fake_chain_of_conformance", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _node(request: pytest.FixtureRequest, new_signer: Callable[[str], KeystoreSigner]) -> Iterator[Backend]:
     if request.param == "anvil":
         anvil = request.getfixturevalue("anvil")(560048)
         signer = new_signer("payer")

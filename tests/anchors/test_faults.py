@@ -11,6 +11,7 @@ import pytest
 
 from anchors.base import (
     AnchorBatch,
+    CallReverted,
     ChainUnreachable,
     EvidenceQuery,
     Refusal,
@@ -340,7 +341,7 @@ def test_a_revert_is_an_answer_and_is_not_asked_again(local: Any, open_chain: An
     one, other = faulty_node(local.node), faulty_node(local.node)
     chain = open_chain(one.url, other.url)
     me = local.signer.address
-    with pytest.raises(Exception, match="UnexpectedFirst"):
+    with pytest.raises(CallReverted, match=r"UnexpectedFirst\(.*expected=0, given=5\)"):
         chain.estimate_gas(me, chain.encode(AnchorBatch(me, ROOT, 5, 1)))
     assert other.calls == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from anchors.base import Network
+from anchors.base import Network, Refusal
 from anchors.devchain import CHAIN_ID
 from anchors.networks import default_network, end_warning, load_networks, network_of
 from registry.core.errors import InputError
@@ -113,3 +113,12 @@ def test_an_end_in_sight_is_a_warning(today: date, says: str | None) -> None:
 
 def test_without_a_known_end_there_is_no_warning() -> None:
     assert end_warning(load_networks()[1], date(2099, 1, 1)) is None
+
+
+def test_every_network_and_every_refusal_is_explained() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "chains.md").read_text()
+    for network in load_networks().values():
+        assert f"| {network.name} " in page
+        assert str(network.chain_id) in page
+    for refusal in Refusal:
+        assert refusal.value in page
