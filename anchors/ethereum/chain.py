@@ -165,7 +165,9 @@ class EthereumChain:
         return self._views(lambda views: read_events(views, first_block, last_block))
 
     def _views(self, work: Callable[[Views], _T]) -> _T:
-        return self._nodes.run(lambda node: work(Views(node, self._codec, self._chain_id, self._contract)))
+        return self._nodes.run(
+            lambda node: work(Views(node, self._codec, self._chain_id, self._contract, self._code_hash))
+        )
 
     # writing
 

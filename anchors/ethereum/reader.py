@@ -6,7 +6,7 @@ from typing import Any
 
 from anchors.base import CallReverted, WrongContract
 from anchors.ethereum.answers import Nonsense, parse_block, parse_data
-from anchors.ethereum.codec import Codec
+from anchors.ethereum.codec import Codec, keccak
 from anchors.ethereum.rpc import Node, Request, RpcError, Unavailable, usable
 from registry.core.model import BatchRecord, BlockRef, StatusWords
 
@@ -92,11 +92,12 @@ class Reader:
 class Views(Reader):
     """The contract's views, as one node answers them."""
 
-    def __init__(self, node: Node, codec: Codec, chain_id: int, contract: bytes) -> None:
+    def __init__(self, node: Node, codec: Codec, chain_id: int, contract: bytes, code_hash: bytes) -> None:
         super().__init__(node)
         self.codec = codec
         self.chain_id = chain_id
         self.contract = contract
+        self.code_hash = code_hash
 
     def read(self, name: str, values: Sequence[object], at: BlockRef | None) -> tuple[Any, ...]:
         """What one view returns at that block."""
@@ -122,7 +123,13 @@ class Views(Reader):
         data = parse_data(answer, f"the answer of {name}")
         if not data:
             raise self._wrong()
-        return self.codec.decode_result(name, data)
+        try:
+            return self.codec.decode_result(name, data)
+        except Nonsense:
+            # Another contract, or a node that talks nonsense? The code tells.
+            if keccak(self.code(self.contract, None)) != self.code_hash:
+                raise self._wrong() from None
+            raise
 
     def _wrong(self) -> WrongContract:
         return WrongContract(
