@@ -121,9 +121,15 @@ def run_server(settings: "Settings", out: Output, *, with_worker: bool = True) -
             server_header=False,
             timeout_graceful_shutdown=10,
         )
+        # uvicorn ends its requests, and then raises the signal once more, for whoever had it before.
+        signal.signal(signal.SIGTERM, _interrupt)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
     out.say("Stopped.")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _listen(settings: "Settings") -> socket.socket:

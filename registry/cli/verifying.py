@@ -167,7 +167,7 @@ def _sentence(verdict: "Verdict") -> str:
         return f"{what}{whose}, issued by {who}{when}{mark}{later}.{about}"
     wanted = ("FAIL",) if verdict.status.value == "INVALID" else ("UNKNOWN",)
     reasons = [check.detail for check in verdict.checks if check.outcome.value in wanted]
-    return f"{what}{whose}. {' '.join(reasons[:2])}"
+    return f"{what}{whose}. {' '.join(text if text.endswith('.') else f'{text}.' for text in reasons[:2])}"
 
 
 def _marked(verdict: "Verdict") -> bool:

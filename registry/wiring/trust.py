@@ -14,7 +14,7 @@ from anchors.ethereum import EthereumChain
 from anchors.ethereum.transport import HttpTransport
 from anchors.networks import end_warning, load_networks, network_of
 from registry.core.canonical import parse_json
-from registry.core.errors import InputError
+from registry.core.errors import InputError, PolicyError
 from registry.core.model import IssuerPin, Policy, TrustedChain
 from registry.core.policy import MAX_POLICY_BYTES, parse_policy
 from registry.service.verifying import Verifier
@@ -44,7 +44,7 @@ def read_policy(path: Path) -> Policy:
     try:
         return parse_policy(data)
     except InputError as error:
-        raise InputError(f"The policy file {path} cannot be used: {error}.") from error
+        raise PolicyError(f"The policy file {path} cannot be used: {error}.") from error
 
 
 def trusted(deployment: Deployment, networks: Mapping[int, Network]) -> TrustedChain:

@@ -1,0 +1,183 @@
+"""`registry verify`: sentences, exit codes, and whom it asks and trusts."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.cli import Cli, run
+
+from registry.settings import load_settings
+from registry.wiring.embedded import EmbeddedNode
+
+
+@pytest.fixture
+def facts(cli: Cli) -> dict[str, str]:
+    """What a verifier elsewhere has to know."""
+    issuer = cli("issuer", "list", "--json").json["issuers"][0]
+    batch = cli("batches", "--json").json["batches"][0]
+    return {"pin": f"{issuer['did']}={issuer['address']}", "contract": batch["contract"]}
+
+
+@pytest.fixture
+def rpc(data: Path):  # noqa: ANN201 - a generator of URLs
+    node = EmbeddedNode(load_settings(data).chain_dir)
+    yield node.url()
+    node.stop()
+
+
+def tampered(bundle: Path, to: Path) -> Path:
+    document = json.loads(bundle.read_text())
+    document["credential"]["credentialSubject"]["name"] = "Somebody Else"
+    to.write_text(json.dumps(document))
+    return to
+
+
+def test_valid_says_so_in_a_sentence_with_the_mark(cli: Cli, bundle: Path) -> None:
+    answer = cli("verify", bundle)
+
+    assert answer.exit_code == 0
+    assert answer.stdout.startswith("VALID ")
+    assert "Learner" in answer.stdout
+    assert "DEVELOPMENT CHAIN" in answer.stdout
+    assert len(answer.stdout.splitlines()) == 2
+
+
+def test_verbose_lists_the_checks(cli: Cli, bundle: Path) -> None:
+    answer = cli("verify", "-v", bundle)
+
+    for name in ("format", "integrity", "inclusion", "anchor", "issuer", "binding", "revocation", "suspension"):
+        assert f" {name}: " in answer.stdout, name
+
+
+def test_json_has_every_check(cli: Cli, bundle: Path) -> None:
+    answer = cli("verify", bundle, "--json")
+
+    [result] = answer.json["results"]
+    assert result["status"] == "VALID"
+    assert result["file"] == str(bundle)
+    assert len(result["checks"]) == 12
+    assert answer.json["exitCode"] == 0
+    assert "DEVELOPMENT CHAIN" in answer.json["marks"][0]
+
+
+def test_a_forgery_is_invalid(cli: Cli, bundle: Path, tmp_path: Path) -> None:
+    answer = cli("verify", tampered(bundle, tmp_path / "forged.json"))
+
+    assert answer.exit_code == 1
+    assert answer.stdout.startswith("INVALID ")
+
+
+def test_the_worst_file_gives_the_exit_code(cli: Cli, bundle: Path, tmp_path: Path) -> None:
+    forged = tampered(bundle, tmp_path / "forged.json")
+    unreadable = tmp_path / "unreadable.json"
+    unreadable.write_text("{")
+
+    assert cli("verify", bundle, forged).exit_code == 1
+    assert cli("verify", bundle, forged, unreadable).exit_code == 2
+    assert cli("verify", tmp_path / "nothing.json").exit_code == 2
+
+
+def test_a_folder_stands_for_its_bundles(cli: Cli, data: Path) -> None:
+    assert len(cli("verify", data / "bundles", "--json").json["results"]) == 12
+
+
+def test_an_empty_folder_is_no_success(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    assert cli("verify", tmp_path / "empty").exit_code == 2
+
+
+def test_a_revoked_one_beside_an_unknown_one_is_1_not_3(cli: Cli, data: Path) -> None:
+    first, second, *_ = sorted((data / "bundles").glob("*.json"))
+    cli("revoke", first.stem)
+    cli("worker", "--once")
+    cli("revoke", second.stem)
+
+    assert cli("verify", second).exit_code == 3
+    assert cli("verify", first, second).exit_code == 1
+
+
+def test_elsewhere_with_node_contract_and_pin(facts: dict[str, str], rpc: str, bundle: Path) -> None:
+    answer = run("verify", bundle, "--rpc", rpc, "--contract", facts["contract"], "--pin", facts["pin"], "--json")
+
+    assert answer.exit_code == 0, answer.stdout
+    assert answer.json["results"][0]["issuer"]["did"].startswith("did:web:")
+
+
+def test_elsewhere_without_a_pin_the_issuer_is_not_known(facts: dict[str, str], rpc: str, bundle: Path) -> None:
+    answer = run("verify", bundle, "--rpc", rpc, "--contract", facts["contract"], "--json")
+
+    assert answer.exit_code == 3
+    assert "issuer_not_pinned" in answer.stdout
+
+
+def test_elsewhere_with_another_pin_it_is_invalid(facts: dict[str, str], rpc: str, bundle: Path) -> None:
+    pin = facts["pin"][:-2] + ("00" if facts["pin"][-2:] != "00" else "11")
+
+    answer = run("verify", bundle, "--rpc", rpc, "--contract", facts["contract"], "--pin", pin)
+
+    assert answer.exit_code == 1
+
+
+def test_another_contract_than_the_bundle_names_does_not_count(rpc: str, bundle: Path, facts: dict[str, str]) -> None:
+    answer = run("verify", bundle, "--rpc", rpc, "--contract", "0x" + "11" * 20, "--pin", facts["pin"], "--json")
+
+    assert answer.exit_code == 1
+    assert "contract_not_trusted" in answer.stdout
+
+
+def test_another_code_than_ours_does_not_count(rpc: str, bundle: Path, facts: dict[str, str]) -> None:
+    answer = run(
+        "verify", bundle, "--rpc", rpc, "--contract", facts["contract"], "--code-hash", "0x" + "11" * 32,
+        "--pin", facts["pin"], "--json",
+    )  # fmt: skip
+
+    assert answer.exit_code == 1
+    assert "code_not_trusted" in answer.stdout
+
+
+def test_without_a_node_that_answers_it_is_neither_valid_nor_invalid(facts: dict[str, str], bundle: Path) -> None:
+    answer = run(
+        "verify", bundle, "--rpc", "http://127.0.0.1:9", "--contract", facts["contract"], "--pin", facts["pin"]
+    )
+
+    assert answer.exit_code == 3
+    assert answer.stdout.startswith("INDETERMINATE")
+
+
+def test_the_shipped_policy_does_not_know_a_development_chain(bundle: Path) -> None:
+    answer = run("verify", bundle)
+
+    assert answer.exit_code == 1
+    assert "does not list the chain" in answer.stdout
+
+
+def test_a_policy_file_with_a_node(cli: Cli, rpc: str, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_text(cli("policy").stdout)
+
+    assert run("verify", bundle, "--rpc", rpc, "--policy", tmp_path / "policy.json").exit_code == 0
+    assert run("verify", bundle, "--policy", tmp_path / "policy.json").exit_code == 3
+
+
+def test_a_policy_file_that_cannot_be_used(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_text("{}")
+
+    answer = run("verify", bundle, "--policy", tmp_path / "policy.json", "--json")
+
+    assert answer.exit_code == 2
+    assert answer.json["code"] == "policy_error"
+    assert "policy.json" in answer.json["detail"]
+
+
+def test_verifying_leaves_the_folder_as_it_was(cli: Cli, data: Path, bundle: Path, tmp_path: Path) -> None:
+    shutil.copy(data / "registry.sqlite", tmp_path / "before")
+
+    cli("verify", bundle)
+
+    assert (data / "registry.sqlite").read_bytes() == (tmp_path / "before").read_bytes()
+
+
+@pytest.mark.parametrize("pin", ["nobody", "did:web:a.example=0x12", "did:web:a.example"])
+def test_a_pin_that_cannot_be_read(bundle: Path, pin: str) -> None:
+    assert run("verify", bundle, "--pin", pin).exit_code == 2
