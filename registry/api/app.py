@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +18,7 @@ from registry.api.observing import Observing
 from registry.api.openapi import build_openapi
 from registry.api.ports import Registry
 from registry.api.routes import batches, credentials, health, imports, issuers, signing, verifying
+from registry.api.routes.verifying import MAX_VERIFYING
 
 __all__ = ["ROUTERS", "create_app"]
 
@@ -59,6 +61,7 @@ def create_app(registry: Registry, *, run_worker: bool = False) -> FastAPI:
     )
     app.state.registry = registry
     app.state.imports = Imports()
+    app.state.verifying = CapacityLimiter(MAX_VERIFYING)
     app.state.metrics = metrics
     app.state.methods = _methods
     app.state.worker_state = lambda: worker.state if worker is not None else "none"

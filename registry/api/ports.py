@@ -58,7 +58,7 @@ class Registry(Protocol):
     def worker(self) -> Worker: ...
 
 
-def _registry(request: Request) -> Registry:
+async def _registry(request: Request) -> Registry:  # async: it needs no thread
     registry: Registry = request.app.state.registry
     return registry
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.house import open_house
-from support.served import Api, Client, FakeRegistry, Server
 
 from registry.api.app import create_app
+from support.house import open_house
+from support.served import Api, Client, FakeRegistry, Server
 
 OpenApi = Callable[..., Api]
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from support.served import Api, Client, problem
 
 from registry.core.merkle import MerkleTree
 from registry.core.policy import parse_policy
+from support.served import Api, Client, problem
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from support.served import Api, Client, fresh, problem
 
 from registry.core.bundle import parse_bundle
 from registry.store.tables import issuers
+from support.served import Api, Client, fresh, problem
 
 UNKNOWN = "A" * 22
 

@@ -16,10 +16,10 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from support.house import document
-from support.served import Api, Client
 
 from registry.api.app import ROUTERS
+from support.house import document
+from support.served import Api, Client
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 QUICK = settings(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from support.served import Api, problem
 
 from registry.service.worker import only_worker
+from support.served import Api, problem
 
 OpenApi = Callable[..., Api]
 
@@ -59,9 +59,8 @@ def test_beside_another_worker_it_serves_without_and_takes_over(
     folder = tmp_path_factory.mktemp("busy")
     first = open_api(run_worker=True, folder=folder)
     wait_for(lambda: first.app.state.worker_state() == "running")
-    from support.served import FakeRegistry, Server
-
     from registry.api.app import create_app
+    from support.served import FakeRegistry, Server
 
     second_app = create_app(FakeRegistry(first.house), run_worker=True)
     second = Server(second_app)

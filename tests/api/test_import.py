@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from support.served import Api, Client, fresh, problem
 
 from registry.api import importing
 from registry.api.importing import Imports, split_lines
 from registry.service import issuing
+from support.served import Api, Client, fresh, problem
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from support.served import Api, Client, problem
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from support.served import Api, fresh, problem
 
 JSON_ROUTES = [

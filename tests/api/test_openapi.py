@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.served import Api, Client, fresh
 
 from registry.api.app import ROUTERS
 from registry.api.cors import public_method
 from registry.service import errors as service_errors
+from support.served import Api, Client, fresh
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "http.md"

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from support.fake_chain import CONTRACT, FakeSigner
-from support.served import Api, Client, problem
 
 from registry.service.operations import call_from_json
+from support.fake_chain import CONTRACT, FakeSigner
+from support.served import Api, Client, problem
 
 KEY = bytes.fromhex("5e" * 20)
 

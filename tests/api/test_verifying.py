@@ -1,12 +1,14 @@
 """Verifying over HTTP."""
 
 import json
+import threading
 from typing import Any
 
+import httpx
 import pytest
-from support.served import Api, problem
 
 from anchors.base import ChainUnreachable
+from support.served import Api, problem
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,32 @@ def test_while_the_chain_is_unreachable_the_verdict_is_indeterminate(api: Api, b
     assert (response.status_code, response.json()["status"]) == (200, "INDETERMINATE")
     assert "chain_unreachable" in [check["code"] for check in response.json()["checks"]]
     assert [item["verdict"]["status"] for item in several.json()["results"]] == ["INDETERMINATE"] * 2
+
+
+def test_a_node_that_hangs_keeps_only_those_waiting_who_verify(api: Api, bundle: Any) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def fault(_name: str, when: str) -> None:
+        if when == "before":
+            asked.set()
+            go_on.wait(20)
+
+    def verify() -> None:
+        with httpx.Client(base_url=api.server.url, timeout=30, trust_env=False) as client:
+            assert client.post("/v1/verify", json=bundle).json()["status"] == "VALID"
+
+    api.house.chain.fault = fault
+    threads = [threading.Thread(target=verify) for _ in range(48)]  # more than the server has threads for everything
+    try:
+        for thread in threads:
+            thread.start()
+        assert asked.wait(20)
+        assert api.public.get("/v1/batches").status_code == 200
+    finally:
+        go_on.set()
+        api.house.chain.fault = lambda _name, _when: None
+        for thread in threads:
+            thread.join()
 
 
 @pytest.mark.parametrize(
