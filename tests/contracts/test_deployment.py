@@ -13,11 +13,14 @@ from contract_evm import (
     MiniEVM,
     Registry,
     Reverted,
+    account,
+    address_of,
     deploy,
     digest_of,
     selector,
     typed_data,
 )
+from eth_abi import encode
 from eth_utils import keccak
 
 CODE = bytes.fromhex(ARTIFACT["deployedBytecode"][2:])
@@ -172,6 +175,45 @@ def test_the_domain_separator_is_the_hash_of_the_domain(registry: Registry) -> N
     assert registry.domainSeparator() == keccak(expected)
     registry.evm.chain_id = 1
     assert registry.domainSeparator() != keccak(expected)
+
+
+# --- storage, as docs/spec/contract.md lays it out -----------------------------------------------------------------
+
+
+def test_the_storage_is_laid_out_as_specified(registry: Registry) -> None:
+    issuer_key, key, heir = account(1), address_of(account(2)), account(3)
+    issuer, root = address_of(issuer_key), keccak(b"root")
+    registry.send(issuer_key, "anchor", issuer, root, 0, 1000)
+    registry.send(issuer_key, "revokeBatch", issuer, root, 0)
+    registry.send(issuer_key, "revoke", issuer, [2], [5])
+    registry.send(issuer_key, "setSuspension", issuer, 1, [3], [6], [0])
+    registry.send(issuer_key, "setDid", issuer, "did:web:example.edu", root)
+    registry.send(issuer_key, "proposeController", issuer, address_of(heir))
+    registry.send(heir, "acceptController", issuer)
+    registry.send(heir, "setKey", issuer, key, 3)
+    registry.send(heir, "proposeController", issuer, key)
+
+    def word(value: bytes | int) -> bytes:
+        return value.to_bytes(32) if isinstance(value, int) else value.rjust(32, b"\0")
+
+    def slot(*path: bytes | int) -> int:
+        at = word(path[0])
+        for step in path[1:]:
+            at = keccak(word(step) + at)
+        return int.from_bytes(at)
+
+    def stored(at: int) -> int:
+        return registry.evm.storage(registry.address, at)
+
+    size, anchored, revoked, number = registry.batchOf(issuer, root, 0)
+    assert stored(slot(0, issuer)) == int.from_bytes(address_of(heir)) | 1000 << 160 | 1 << 224
+    assert stored(slot(0, issuer) + 1) == int.from_bytes(key) | 7 << 160
+    assert stored(slot(1, issuer, 1, key)) == 3
+    assert stored(slot(2, issuer, keccak(root + word(0)))) == size | anchored << 32 | revoked << 96 | number << 160
+    assert stored(slot(3, issuer, 2)) == 5
+    assert stored(slot(4, issuer, 3)) == 6
+    claim = keccak(encode(["string", "bytes32"], ["did:web:example.edu", root]))
+    assert stored(slot(5, issuer, claim)) == anchored
 
 
 # --- the worked example of docs/spec/contract.md ----------------------------------------------------------------------
