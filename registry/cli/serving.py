@@ -46,10 +46,10 @@ def worker(
             raise typer.Exit(1 if step.error else 0)
         configure_logging(settings.log_level)
         _say_where(registry, out)
-        out.result({"worker": "running", "data": str(settings.data_dir)})
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
+        out.result({"worker": "running", "data": str(settings.data_dir)})
         out.say("The worker runs. Ctrl+C ends it after the step under way.")
         runner.run(stop, settings.poll_seconds)
     out.say("The worker has ended.")
@@ -138,6 +138,7 @@ def _listen(settings: "Settings") -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
+        listener.listen(128)  # from here on nobody is refused, even if the first answer takes a moment
     except OSError as error:
         listener.close()
         raise InputError(

@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from support.cli import Cli, document
-
 from registry.core.bundle import parse_bundle
+from support.cli import Cli, document
 
 
 def issue_one(cli: Cli, tmp_path: Path, number: int) -> None:

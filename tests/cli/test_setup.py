@@ -3,9 +3,8 @@
 import stat
 from pathlib import Path
 
-from support.cli import Cli, run
-
 from registry.core.policy import parse_policy
+from support.cli import Cli, run
 
 
 def test_init_makes_folder_keystore_and_contract(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.cli import Cli, run
 
 from registry.settings import load_settings
 from registry.wiring.embedded import EmbeddedNode
+from support.cli import Cli, run
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def facts(cli: Cli) -> dict[str, str]:
 
 
 @pytest.fixture
-def rpc(data: Path):  # noqa: ANN201 - a generator of URLs
+def rpc(data: Path):
     node = EmbeddedNode(load_settings(data).chain_dir)
     yield node.url()
     node.stop()
