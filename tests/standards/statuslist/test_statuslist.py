@@ -229,30 +229,30 @@ def test_time_to_live() -> None:
 _ZEROS = bytes(16384)
 
 
-@pytest.mark.parametrize(
-    ("encoded", "code"),
-    [
-        (None, ListCode.MULTIBASE),
-        ("", ListCode.MULTIBASE),
-        ("z" + encode_list(_ZEROS)[1:], ListCode.MULTIBASE),
-        (encode_list(_ZEROS)[1:], ListCode.MULTIBASE),  # as Status List 2021 had it
-        (encode_list(_ZEROS) + "=", ListCode.MULTIBASE),
-        (encode_list(_ZEROS) + "\n", ListCode.MULTIBASE),
-        ("uA", ListCode.MULTIBASE),
-        ("u+/+/", ListCode.MULTIBASE),
-        ("u", ListCode.GZIP),
-        (_multibase(_ZEROS), ListCode.GZIP),
-        (_multibase(zlib.compress(_ZEROS)), ListCode.GZIP),
-        (_multibase(gzip.compress(_ZEROS)[:-9]), ListCode.GZIP),
-        (_multibase(gzip.compress(_ZEROS)[:-8] + bytes(8)), ListCode.GZIP),  # wrong checksum
-        (_multibase(gzip.compress(_ZEROS) * 2), ListCode.GZIP),
-        (_multibase(gzip.compress(_ZEROS) + b"x"), ListCode.GZIP),
-        (encode_list(bytes(16383)), ListCode.TOO_SHORT),
-        (encode_list(b""), ListCode.TOO_SHORT),
-        (encode_list(bytes(MAX_LIST_BYTES + 1)), ListCode.TOO_LARGE),
-        ("u" + "A" * (2 * MAX_LIST_BYTES), ListCode.TOO_LARGE),
-    ],
-)
+_BROKEN: list[tuple[Any, ListCode]] = [
+    (None, ListCode.MULTIBASE),
+    ("", ListCode.MULTIBASE),
+    ("z" + encode_list(_ZEROS)[1:], ListCode.MULTIBASE),
+    (encode_list(_ZEROS)[1:], ListCode.MULTIBASE),  # as Status List 2021 had it
+    (encode_list(_ZEROS) + "=", ListCode.MULTIBASE),
+    (encode_list(_ZEROS) + "\n", ListCode.MULTIBASE),
+    ("uA", ListCode.MULTIBASE),
+    ("u+/+/", ListCode.MULTIBASE),
+    ("u", ListCode.GZIP),
+    (_multibase(_ZEROS), ListCode.GZIP),
+    (_multibase(zlib.compress(_ZEROS)), ListCode.GZIP),
+    (_multibase(gzip.compress(_ZEROS)[:-9]), ListCode.GZIP),
+    (_multibase(gzip.compress(_ZEROS)[:-8] + bytes(8)), ListCode.GZIP),  # wrong checksum
+    (_multibase(gzip.compress(_ZEROS) * 2), ListCode.GZIP),
+    (_multibase(gzip.compress(_ZEROS) + b"x"), ListCode.GZIP),
+    (encode_list(bytes(16383)), ListCode.TOO_SHORT),
+    (encode_list(b""), ListCode.TOO_SHORT),
+    (encode_list(bytes(MAX_LIST_BYTES + 1)), ListCode.TOO_LARGE),
+    ("u" + "A" * (2 * MAX_LIST_BYTES), ListCode.TOO_LARGE),
+]
+
+
+@pytest.mark.parametrize(("encoded", "code"), _BROKEN, ids=[f"{n}-{code}" for n, (_, code) in enumerate(_BROKEN)])
 def test_a_broken_bitstring(encoded: Any, code: ListCode) -> None:
     found = _check(_entry(7), _with_subject(encodedList=encoded))
     assert (found.outcome, found.code) == (Outcome.UNKNOWN, code)
