@@ -13,7 +13,7 @@ from registry.core.notation import short
 from registry.core.status import list_and_entry
 from registry.core.verdict import Code, fail, passed, skipped, unknown
 
-__all__ = ["check_binding", "check_format", "check_validity", "facts", "issuer_did", "status_base"]
+__all__ = ["check_binding", "check_format", "check_validity", "facts", "issuer_did", "status_base", "valid_from"]
 
 Credential = Mapping[str, Any]
 
@@ -78,6 +78,11 @@ def check_validity(credential: Credential, now: int, skew: int) -> Check:
             if end < now - skew:
                 return fail("validity", Code.EXPIRED, f"Valid until {short(credential[name])}.")
     return passed("validity", "Within its period of validity.")
+
+
+def valid_from(credential: Credential) -> int | None:
+    """When the credential says that it begins to be valid, in Unix seconds; None if it does not say so readably."""
+    return _unix_time(credential.get("validFrom", credential.get("issuanceDate")))
 
 
 def _unix_time(value: object) -> int | None:

@@ -1,0 +1,227 @@
+"""What an audit says: findings with stable codes (docs/auditing.md).
+
+The checks themselves stand beside: ``audit_chain``, ``audit_published``, ``audit_credentials``, ``audit_database``.
+A finding states what was expected and what was observed. Whether somebody meant it is not for a program to say.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from registry.core.notation import hex_text
+
+__all__ = [
+    "KINDS",
+    "BatchKey",
+    "Finding",
+    "FindingKind",
+    "Level",
+    "Severity",
+    "Where",
+    "find",
+    "finding_to_json",
+    "in_order",
+]
+
+
+class Severity(StrEnum):
+    """CRITICAL: two things that must agree do not. WARNING: it needs an explanation. INFO: no fault by itself."""
+
+    CRITICAL = "CRITICAL"
+    WARNING = "WARNING"
+    INFO = "INFO"
+
+
+class Level(StrEnum):
+    """What has to be handed to the auditor for a finding to be possible."""
+
+    CHAIN = "chain"
+    PUBLISHED = "published"
+    CREDENTIALS = "credentials"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BatchKey:
+    """How the contract names a batch."""
+
+    issuer: bytes
+    first: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where it was seen; what does not apply is None. ``source`` is a folder, file, URL or row, for people."""
+
+    issuer: bytes | None = None
+    root: bytes | None = None
+    first: int | None = None
+    index: int | None = None
+    transaction: bytes | None = None
+    block_number: int | None = None
+    source: str | None = None
+
+    @classmethod
+    def batch(cls, key: BatchKey, **more: Any) -> "Where":
+        return cls(issuer=key.issuer, root=key.root, first=key.first, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. ``expected`` and ``observed`` are for people; programs use ``code`` and ``where``."""
+
+    code: str
+    severity: Severity
+    level: Level
+    expected: str
+    observed: str
+    where: Where
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    level: Level
+    severity: Severity
+    meaning: str
+
+
+def _kinds() -> Mapping[str, FindingKind]:
+    critical, warning, info = Severity.CRITICAL, Severity.WARNING, Severity.INFO
+    chain, published, credentials, database = Level.CHAIN, Level.PUBLISHED, Level.CREDENTIALS, Level.DATABASE
+    rows = (
+        ("code_hash_differs", chain, critical,
+         "The contract is not the one it is said to be; nothing that it records can be relied on."),
+        ("sequence_gap", chain, warning,
+         "Indexes were used on chain for which neither the node's history nor the published material has a batch."),
+        ("sequence_overlap", chain, critical,
+         "Two batches claim the same indexes, which the contract does not allow: the node or the contract misleads."),
+        ("record_missing", chain, critical,
+         "The history tells of a batch that the contract's state does not have: the node contradicts itself."),
+        ("record_differs", chain, critical,
+         "State and history of one node tell different things of the same batch."),
+        ("revocation_undone", chain, critical,
+         "A revocation that the history shows is not in the contract's state; revocations can never be taken back."),
+        ("status_differs", chain, critical,
+         "The contract's status bits are not what its history adds up to."),
+        ("history_incomplete", chain, info,
+         "The node no longer has all events. The state alone was audited; status history was not."),
+        ("nodes_disagree", chain, critical,
+         "Two nodes show different things of the same block: at least one of them misleads."),
+        ("leaves_missing", published, critical,
+         "A batch is anchored, and its leaves are not published: nobody can see what was issued with it."),
+        ("leaves_malformed", published, critical,
+         "The published leaves cannot be those of the batch: they have the wrong length."),
+        ("root_mismatch", published, critical,
+         "The published leaves are not those that were anchored: something was changed, added, left out or moved."),
+        ("size_differs", published, critical,
+         "The publication names another number of credentials than was anchored."),
+        ("first_differs", published, critical,
+         "The publication moves a batch to other indexes, and so gives its credentials other people's status."),
+        ("not_on_chain", published, critical,
+         "A batch is published as anchored that the contract does not know."),
+        ("published_overlap", published, critical,
+         "Two published batches claim the same indexes of one issuer."),
+        ("published_twice", published, warning,
+         "The same batch is listed more than once."),
+        ("leaf_repeated", published, critical,
+         "The same leaf was anchored twice: one credential has two places, of which one may be revoked and one not."),
+        ("voided_batch_served", published, critical,
+         "The issuer has voided the batch on chain, and the publication does not say so."),
+        ("other_chain", published, critical,
+         "The publication is about another chain or contract than the one that was audited."),
+        ("material_malformed", published, critical,
+         "The published material cannot be read; what it hides could not be audited."),
+        ("oracle_disagrees", published, critical,
+         "merklelib computes another root than this program: one of the two is wrong, and neither can be relied on."),
+        ("credential_unreadable", credentials, warning,
+         "What was handed in is neither a bundle nor a credential; it was not audited."),
+        ("bundle_not_on_chain", credentials, critical,
+         "The bundle names a batch that the contract does not know."),
+        ("credential_not_in_batch", credentials, critical,
+         "The credential is not the one that was anchored at its place: it was changed, or never issued."),
+        ("credential_id_repeated", credentials, critical,
+         "One identifier was issued at two places: two credentials pass for the same one."),
+        ("status_index_differs", credentials, critical,
+         "The credential points to another status bit than its own: revoking it would not show."),
+        ("anchored_late", credentials, info,
+         "Anchored later than the declared delay after validFrom. Back-dating is common and no fraud by itself."),
+        ("voided_batch_credential", credentials, warning,
+         "The credential stands in a batch that the issuer has voided: it is revoked, from its beginning."),
+        ("batch_other_root", database, critical,
+         "The database has another batch at indexes that were anchored with another root."),
+        ("anchor_lost", database, critical,
+         "The database holds a batch for anchored that the contract does not have."),
+        ("anchor_location_differs", database, warning,
+         "The database names another block or transaction than the one that anchored the batch."),
+        ("foreign_batch", database, critical,
+         "A batch was anchored in the issuer's name that this database does not have: somebody else has a key."),
+        ("stored_leaves_differ", database, critical,
+         "The leaves in the database do not hash to the batch's root: they were changed after sealing."),
+        ("row_changed", database, critical,
+         "A credential or its salt in the database is not what was anchored: the row was changed afterwards."),
+        ("row_index_changed", database, critical,
+         "A row stands at another index than its leaf was anchored at."),
+        ("row_missing", database, critical,
+         "An anchored place has no row: something was deleted without leaving a tombstone."),
+        ("erased_without_tombstone", database, critical,
+         "Content or salt is gone, and the row does not say that it was erased."),
+        ("erasure_incomplete", database, warning,
+         "The row says erased or withdrawn, and content or salt are still there."),
+        ("status_not_on_chain", database, critical,
+         "The database shows a status as final that the chain does not have."),
+        ("status_not_recorded", database, warning,
+         "The chain has a status that this database knows nothing of; the issuer may have set it by itself."),
+    )  # fmt: skip
+    return MappingProxyType({code: FindingKind(level, severity, meaning) for code, level, severity, meaning in rows})
+
+
+KINDS = _kinds()  # every code there is, in the order of the documentation
+
+
+def find(code: str, expected: str, observed: str, where: Where) -> Finding:
+    """A finding of a known kind."""
+    kind = KINDS[code]
+    return Finding(code, kind.severity, kind.level, expected, observed, where, kind.meaning)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, then by issuer and index: the same findings always come in the same order. Repeats are dropped."""
+    ranks = list(Severity)
+    codes = list(KINDS)
+
+    def key(finding: Finding) -> tuple[Any, ...]:
+        where = finding.where
+        place = where.index if where.index is not None else where.first if where.first is not None else -1
+        return (
+            ranks.index(finding.severity), codes.index(finding.code), where.issuer or b"", place, where.root or b"",
+            where.source or "", finding.observed, finding.expected,
+        )  # fmt: skip
+
+    return sorted(dict.fromkeys(findings), key=key)
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """For machines; what does not apply is left out of ``where``."""
+    where = finding.where
+    place: dict[str, Any] = {
+        "issuer": hex_text(where.issuer) if where.issuer is not None else None,
+        "root": where.root.hex() if where.root is not None else None,
+        "first": where.first,
+        "index": where.index,
+        "transaction": hex_text(where.transaction) if where.transaction is not None else None,
+        "blockNumber": where.block_number,
+        "source": where.source,
+    }
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "level": finding.level.value,
+        "expected": finding.expected,
+        "observed": finding.observed,
+        "where": {name: value for name, value in place.items() if value is not None},
+        "meaning": finding.meaning,
+    }

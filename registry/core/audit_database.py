@@ -1,0 +1,164 @@
+"""Auditing a registry's own tables against the chain: rows against the leaves that were anchored."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from registry.core import leaf as leaves
+from registry.core.audit import BatchKey, Finding, Where, find
+from registry.core.audit_chain import ChainView
+from registry.core.audit_published import packed_root
+from registry.core.errors import ProofError
+from registry.core.merkle import HASH_BYTES
+from registry.core.notation import hex_text
+
+__all__ = ["StoredBatch", "StoredCredential", "StoredStatus", "audit_rows", "audit_statuses", "audit_stored_batches"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch as the database has it; block and transaction are None where it does not say."""
+
+    key: BatchKey
+    size: int
+    anchored: bool
+    transaction: bytes | None
+    block_number: int | None
+    block_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """A row; ``name`` is the registry's own id. ``erased``: the row says erased or withdrawn."""
+
+    name: str
+    index: int
+    erased: bool
+    content: bytes | None
+    salt: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStatus:
+    """What the database shows as final of one index: None where nobody ever asked for it."""
+
+    issuer: bytes
+    index: int
+    revoked: bool
+    suspended: bool | None
+
+
+def audit_stored_batches(view: ChainView, stored: Iterable[StoredBatch], issuers: Iterable[bytes]) -> Iterator[Finding]:
+    """``issuers``: the addresses that this database issues for; batches of others are no matter of it."""
+    on_chain = view.batches()
+    by_first = {(key.issuer, key.first): key for key in on_chain}
+    told = {batch.key: batch for batch in view.history}
+    known = set()
+    for batch in stored:
+        key = batch.key
+        known.add(key)
+        where = Where.batch(key, transaction=batch.transaction, block_number=batch.block_number)
+        record = on_chain.get(key)
+        if record is None:
+            other = by_first.get((key.issuer, key.first))
+            if other is not None:
+                known.add(other)
+                yield find("batch_other_root", f"root {other.root.hex()}", f"root {key.root.hex()}", where)
+            elif batch.anchored:
+                yield find("anchor_lost", "a record in the contract", "none", where)
+            continue
+        if record.size != batch.size:
+            yield find("batch_other_root", f"{record.size} leaves", f"{batch.size} leaves", where)
+        event = told.get(key)
+        if event is not None and batch.anchored:
+            for what, ours, theirs in (
+                ("transaction", batch.transaction, event.transaction),
+                ("block hash", batch.block_hash, event.block_hash),
+            ):
+                if ours is not None and ours != theirs:
+                    expected, observed = f"{what} {hex_text(theirs)}", f"{what} {hex_text(ours)}"
+                    yield find("anchor_location_differs", expected, observed, where)
+            if batch.block_number not in (None, event.block_number):
+                expected, observed = f"block {event.block_number}", f"block {batch.block_number}"
+                yield find("anchor_location_differs", expected, observed, where)
+    for key in sorted(on_chain.keys() - known):
+        if key.issuer in frozenset(issuers):
+            yield find("foreign_batch", "a batch of this database", "none", Where.batch(key))
+
+
+def audit_rows(
+    key: BatchKey, size: int, stored_leaves: bytes | None, rows: Iterable[StoredCredential]
+) -> Iterator[Finding]:
+    """One batch: the rows that the database counts to it, in any order, against the leaves that hash to its root.
+
+    Leaves that do not are named, and the rows are then held against them all the same.
+    """
+    if stored_leaves is None or len(stored_leaves) != size * HASH_BYTES or packed_root(stored_leaves) != key.root:
+        observed = "none" if stored_leaves is None else f"{len(stored_leaves) // HASH_BYTES} others"
+        yield find("stored_leaves_differ", f"{size} leaves with the root {key.root.hex()}", observed, Where.batch(key))
+    packed = stored_leaves or b""
+    filled = bytearray(size)
+    for row in rows:
+        where = Where.batch(key, index=row.index, source=f"row {row.name}")
+        position = row.index - key.first
+        if 0 <= position < size:
+            filled[position] = 1
+        if row.erased:
+            if row.content is not None or row.salt is not None:
+                yield find("erasure_incomplete", "neither content nor salt", "content or salt", where)
+            continue
+        if row.content is None or row.salt is None:
+            yield find("erased_without_tombstone", "content and salt, or a tombstone", "neither", where)
+            continue
+        try:
+            leaf_hash = leaves.leaf_hash(leaves.commit(row.salt, leaves.digest(row.content)))
+        except ProofError as error:
+            yield find("row_changed", "the leaf that was anchored", str(error), where)
+            continue
+        anchored = packed[position * HASH_BYTES : (position + 1) * HASH_BYTES] if 0 <= position < size else b""
+        if leaf_hash == anchored:
+            continue
+        at = _position(packed, leaf_hash)
+        if at is not None:
+            yield find("row_index_changed", f"index {key.first + at}", f"index {row.index}", where)
+        elif not anchored:
+            expected = f"an index from {key.first} to {key.first + size - 1}"
+            yield find("row_index_changed", expected, f"index {row.index}", where)
+        else:
+            yield find("row_changed", f"leaf {anchored.hex()}", f"leaf {leaf_hash.hex()}", where)
+    missing = filled.count(0)
+    if missing:
+        where = Where.batch(key, index=key.first + filled.index(0))
+        yield find("row_missing", f"{size} rows", f"{missing} places without a row", where)
+
+
+def audit_statuses(view: ChainView, stored: Iterable[StoredStatus], issuers: Iterable[bytes]) -> Iterator[Finding]:
+    """``stored``: every index for which the database shows something; ``issuers``: for whom it issues."""
+    known: set[tuple[bytes, int]] = set()
+    for item in stored:
+        known.add((item.issuer, item.index))
+        revoked, suspended = view.status(item.issuer, item.index)
+        where = Where(item.issuer, index=item.index)
+        for name, ours, theirs in (("revoked", item.revoked, revoked), ("suspended", item.suspended, suspended)):
+            if ours is None or ours == theirs:
+                continue
+            code = "status_not_on_chain" if ours or name == "suspended" else "status_not_recorded"
+            not_ours, not_theirs = "" if ours else "not ", "" if theirs else "not "
+            yield find(code, f"{not_theirs}{name}, by the chain", f"{not_ours}{name}, by the database", where)
+    ours_only = frozenset(issuers)
+    for (issuer, number), words in sorted(view.words.items()):
+        if issuer not in ours_only:
+            continue
+        bits = words.revoked | words.suspended
+        while bits:
+            index = number * 256 + (bits & -bits).bit_length() - 1
+            bits &= bits - 1
+            if (issuer, index) not in known:
+                where = Where(issuer, index=index)
+                yield find("status_not_recorded", "a request in the database", "none, and a bit on chain", where)
+
+
+def _position(packed: bytes, leaf_hash: bytes) -> int | None:
+    at = packed.find(leaf_hash)
+    while at >= 0 and at % HASH_BYTES:
+        at = packed.find(leaf_hash, at + 1)
+    return at // HASH_BYTES if at >= 0 else None

@@ -1,0 +1,171 @@
+"""Auditing the published batches against the chain, leaf by leaf.
+
+Batches are handed in one at a time, each with its leaves packed. What stays in memory is 32 bytes for each leaf; no
+Python object is kept for a single one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from registry.core.audit import BatchKey, Finding, Where, find
+from registry.core.audit_chain import ChainView
+from registry.core.merkle import HASH_BYTES, MerkleTree
+
+__all__ = ["PublishedAudit", "PublishedBatch", "packed_root"]
+
+_CHUNK = HASH_BYTES << 15  # a power of two of leaves
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedBatch:
+    """What a publication says of one batch.
+
+    ``revoked`` is None where it says nothing about that; ``claimed`` tells whether it says that the batch is on chain.
+    """
+
+    key: BatchKey
+    size: int
+    claimed: bool = True
+    revoked: bool | None = None
+
+
+def packed_root(packed: bytes) -> bytes:
+    """The root of packed leaf hashes, as ``MerkleTree.from_packed(packed).root``, with memory for one chunk's tree.
+
+    Whole chunks are complete subtrees, so their roots are the nodes of one level of the tree.
+    """
+    if len(packed) <= _CHUNK:
+        return MerkleTree.from_packed(packed).root
+    view = memoryview(packed)
+    roots = [MerkleTree.from_packed(view[at : at + _CHUNK]).root for at in range(0, len(packed), _CHUNK)]
+    return MerkleTree(roots).root
+
+
+class PublishedAudit:
+    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once."""
+
+    def __init__(self, view: ChainView, source: str | None = None) -> None:
+        self._view = view
+        self._source = source
+        self._on_chain = view.batches()
+        self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
+        self._seen: dict[BatchKey, int] = {}  # size, of what was published
+        self._leaves: dict[BatchKey, bytes] = {}
+        self._digests: dict[tuple[BatchKey, int], bytes] = {}
+
+    def add(self, batch: PublishedBatch, leaves: bytes | None) -> list[Finding]:
+        """``leaves``: packed, in order; None where they are not to be had. Keeps them until the end."""
+        return list(self._add(batch, leaves))
+
+    def leaves_of(self, key: BatchKey) -> bytes | None:
+        """The leaves of a batch that is on chain, if the right ones were published."""
+        return self._leaves.get(key)
+
+    def finish(self) -> list[Finding]:
+        """What only all batches together show."""
+        return [*self._missing(), *self._overlaps(), *_repeats(self._leaves, self._source)]
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over all that was handed in, in the order of issuer and index: names the material of a report."""
+        total = sha256()
+        for (key, size), leaves in sorted(self._digests.items()):
+            total.update(key.issuer + key.first.to_bytes(8) + size.to_bytes(8) + key.root + leaves)
+        return total.digest()
+
+    @property
+    def size(self) -> int:
+        """The number of leaves that were found to be the anchored ones."""
+        return sum(len(leaves) for leaves in self._leaves.values()) // HASH_BYTES
+
+    def _add(self, batch: PublishedBatch, leaves: bytes | None) -> Iterator[Finding]:
+        key = batch.key
+        where = Where.batch(key, source=self._source)
+        self._digests[key, batch.size] = sha256(leaves).digest() if leaves is not None else bytes(HASH_BYTES)
+        record = self._on_chain.get(key)
+        if record is None and not batch.claimed:
+            return
+        if key in self._seen:
+            yield find("published_twice", "one entry for each batch", "another one", where)
+            if key in self._leaves:
+                return
+        self._seen[key] = batch.size
+        if record is None:
+            moved = self._by_root.get((key.issuer, key.root))
+            if moved is not None:
+                yield find("first_differs", f"first index {moved.first}", f"first index {key.first}", where)
+            else:
+                yield find("not_on_chain", "a record in the contract", "none", where)
+        size = batch.size if record is None else record.size
+        if record is not None and record.size != batch.size:
+            yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
+        if record is not None and record.revoked_at and batch.revoked is False:
+            yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
+        if leaves is None:
+            yield find("leaves_missing", f"{size} leaves", "none", where)
+        elif len(leaves) != size * HASH_BYTES:
+            yield find("leaves_malformed", f"{size * HASH_BYTES} bytes", f"{len(leaves)} bytes", where)
+        else:
+            root = packed_root(leaves)
+            if root != key.root:
+                yield find("root_mismatch", f"root {key.root.hex()}", f"leaves with the root {root.hex()}", where)
+            elif record is not None:
+                self._leaves[key] = leaves
+
+    def _missing(self) -> Iterable[Finding]:
+        for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):
+            if key not in self._seen:
+                where = Where.batch(key, block_number=record.block_number, source=self._source)
+                yield find("leaves_missing", f"a published batch of {record.size} leaves", "none", where)
+
+    def _overlaps(self) -> Iterable[Finding]:
+        issuer, reached = b"", 0
+        for key, size in sorted(self._seen.items()):
+            if key.issuer != issuer:
+                issuer, reached = key.issuer, 0
+            if key.first < reached:
+                expected = f"a batch from {reached} on, or later"
+                where = Where.batch(key, source=self._source)
+                yield find("published_overlap", expected, f"one from {key.first} on", where)
+            reached = max(reached, key.first + size)
+
+
+def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Finding]:
+    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones."""
+    keys = sorted(leaves)
+    suspects = _repeated_heads([leaves[key] for key in keys])
+    if not suspects:
+        return
+    first_seen: dict[bytes, tuple[BatchKey, int]] = {}
+    for key in keys:
+        packed = leaves[key]
+        count, example = 0, None
+        for position, head in enumerate(_heads(packed)):
+            if head not in suspects:
+                continue
+            leaf = packed[position * HASH_BYTES : (position + 1) * HASH_BYTES]
+            if leaf not in first_seen:
+                first_seen[leaf] = (key, key.first + position)
+                continue
+            count += 1
+            if example is None:
+                example = (key.first + position, *first_seen[leaf])
+        if example is not None:
+            index, earlier, at = example
+            whose = "" if earlier.issuer == key.issuer else f" of issuer 0x{earlier.issuer.hex()}"
+            observed = f"{count} repeated; the first stands at index {at}{whose} as well"
+            yield find("leaf_repeated", "every leaf once", observed, Where.batch(key, index=index, source=source))
+
+
+def _heads(packed: bytes) -> memoryview:
+    """The first eight bytes of each leaf, as numbers."""
+    return memoryview(packed).cast("Q")[:: HASH_BYTES // 8]
+
+
+def _repeated_heads(packed: Sequence[bytes]) -> set[int]:
+    heads: list[int] = []
+    for part in packed:
+        heads += _heads(part)
+    heads.sort()
+    return {heads[at] for at in range(1, len(heads)) if heads[at] == heads[at - 1]}

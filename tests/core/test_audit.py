@@ -1,0 +1,588 @@
+"""Each finding is planted once, alone; and a registry without fault gives none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.core import leaf
+from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, in_order
+from registry.core.audit_chain import AnchoredBatch, ChainView, audit_chain, compare_nodes
+from registry.core.audit_credentials import CredentialAudit
+from registry.core.audit_database import (
+    StoredBatch,
+    StoredCredential,
+    StoredStatus,
+    audit_rows,
+    audit_statuses,
+    audit_stored_batches,
+)
+from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root
+from registry.core.bundle import build_bundle
+from registry.core.canonical import canonicalize
+from registry.core.merkle import MerkleTree
+from registry.core.model import Anchor, BatchRecord, BlockRef, Bundle, StatusWords
+
+ISSUER, OTHER, CONTRACT, CODE = b"\x01" * 20, b"\x02" * 20, b"\x0c" * 20, b"\xcd" * 32
+SIZES = (5, 8, 1)
+BLOCK = BlockRef(9, b"\x09" * 32, 1_800_000_900)
+DID = "did:web:registry.example:issuers:uni"
+
+
+def credential(index: int, **more: Any) -> dict[str, Any]:
+    return {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "id": f"urn:example:{index}",
+        "issuer": DID,
+        "validFrom": "2027-01-15T07:00:00Z",
+        "credentialSubject": {"name": "Zoë"},
+        "credentialStatus": {
+            "type": "BitstringStatusListEntry",
+            "statusPurpose": "revocation",
+            "statusListIndex": str(index % 131072),
+            "statusListCredential": f"https://registry.example/issuers/uni/status/revocation/{index // 131072}",
+        },
+        **more,
+    }
+
+
+def salt(index: int) -> bytes:
+    return sha256(b"salt %d" % index).digest()
+
+
+def leaf_of(document: dict[str, Any], index: int) -> bytes:
+    return leaf.leaf_hash(leaf.commit(salt(index), leaf.digest(canonicalize(document))))
+
+
+@dataclass
+class World:
+    """One issuer with three batches; a test bends it, and ``view`` is what the node then shows."""
+
+    documents: list[list[dict[str, Any]]] = field(default_factory=list)
+    keys: list[BatchKey] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    history: list[AnchoredBatch] = field(default_factory=list)
+    records: dict[BatchKey, BatchRecord | None] = field(default_factory=dict)
+    words: dict[tuple[bytes, int], StatusWords] = field(default_factory=dict)
+    told: dict[tuple[bytes, int], StatusWords] = field(default_factory=dict)
+    next_index: int = 0
+
+    def anchor(self, documents: list[dict[str, Any]], issuer: bytes = ISSUER, leaves: bytes | None = None) -> BatchKey:
+        first, number = self.next_index, len(self.keys)
+        packed = leaves or b"".join(leaf_of(item, first + at) for at, item in enumerate(documents))
+        key = BatchKey(issuer, first, packed_root(packed))
+        size = len(packed) // 32
+        self.documents.append(documents)
+        self.keys.append(key)
+        self.leaves.append(packed)
+        self.history.append(AnchoredBatch(key, size, number + 1, bytes([number + 1]) * 32, bytes([number]) * 32))
+        self.records[key] = BatchRecord(size, 1_800_000_000 + number, 0, number + 1)
+        self.next_index += size
+        return key
+
+    @property
+    def view(self) -> ChainView:
+        next_index = {ISSUER: self.next_index}
+        return ChainView(
+            31337, CONTRACT, CODE, BLOCK, tuple(self.history), dict(self.records), next_index, self.words, self.told
+        )
+
+    def published(self) -> list[tuple[PublishedBatch, bytes | None]]:
+        return [
+            (PublishedBatch(key, len(leaves) // 32, revoked=False), leaves)
+            for key, leaves in zip(self.keys, self.leaves, strict=True)
+        ]
+
+    def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
+        audit = PublishedAudit(self.view)
+        findings = [finding for item in published or self.published() for finding in audit.add(*item)]
+        return findings + audit.finish()
+
+    def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
+        key = self.keys[batch]
+        tree = MerkleTree.from_packed(self.leaves[batch])
+        anchor = Anchor(31337, CONTRACT, ISSUER, key.first, 1_800_000_000 + batch, b"\0" * 32, batch + 1, b"\0" * 32)
+        made = build_bundle(self.documents[batch][position], salt(key.first + position), tree, position, [anchor])
+        return replace(made, **more)
+
+    def audit_bundles(self, *bundles: Bundle, delay: int | None = None) -> list[Finding]:
+        published = PublishedAudit(self.view)
+        for item in self.published():
+            published.add(*item)
+        audit = CredentialAudit(self.view, published.leaves_of, delay)
+        return [finding for number, bundle in enumerate(bundles) for finding in audit.add(bundle, f"{number}.json")]
+
+    def stored(self) -> list[StoredBatch]:
+        return [StoredBatch(e.key, e.size, True, e.transaction, e.block_number, e.block_hash) for e in self.history]
+
+    def rows(self, batch: int) -> list[StoredCredential]:
+        first = self.keys[batch].first
+        return [
+            StoredCredential(f"id{first + at}", first + at, False, canonicalize(item), salt(first + at))
+            for at, item in enumerate(self.documents[batch])
+        ]
+
+    def audit_rows(self, rows: list[StoredCredential], batch: int = 0) -> list[Finding]:
+        return list(audit_rows(self.keys[batch], SIZES[batch], self.leaves[batch], rows))
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    for size in SIZES:
+        made.anchor([credential(made.next_index + at) for at in range(size)])
+    return made
+
+
+def codes(findings: list[Finding]) -> list[str]:
+    return [finding.code for finding in findings]
+
+
+def test_a_clean_registry_gives_no_finding_at_any_level(world: World) -> None:
+    world.words = world.told = {(ISSUER, 0): StatusWords(0b100, 0b1000)}
+    assert audit_chain(world.view, CODE) == []
+    assert compare_nodes(world.view, world.view, "second") == []
+    assert world.audit() == []
+    bundles = [world.bundle(batch, at) for batch, size in enumerate(SIZES) for at in range(size)]
+    assert world.audit_bundles(*bundles, *bundles, delay=7_200) == []
+    assert list(audit_stored_batches(world.view, world.stored(), [ISSUER])) == []
+    assert [finding for batch in range(3) for finding in world.audit_rows(world.rows(batch), batch)] == []
+    stored = [StoredStatus(ISSUER, 2, True, None), StoredStatus(ISSUER, 3, False, True)]
+    assert list(audit_statuses(world.view, stored, [ISSUER])) == []
+
+
+# --- chain ----------------------------------------------------------------------------------------------------------
+
+
+def test_other_code(world: World) -> None:
+    assert codes(audit_chain(world.view, b"\0" * 32)) == ["code_hash_differs"]
+
+
+def test_no_expected_code_is_no_finding(world: World) -> None:
+    assert audit_chain(world.view) == []
+
+
+def test_a_gap_that_nothing_fills(world: World) -> None:
+    gone = world.history.pop(1)
+    del world.records[gone.key]
+    findings = audit_chain(world.view)
+    assert codes(findings) == ["sequence_gap", "history_incomplete"]
+    assert findings[0].where.index == 5
+    assert findings[0].expected == "a batch with the indexes 5 to 12"
+
+
+def test_a_gap_at_the_end(world: World) -> None:
+    world.next_index += 3
+    assert codes(audit_chain(world.view)) == ["sequence_gap", "history_incomplete"]
+
+
+def test_pruned_history_that_the_material_fills_is_no_fault(world: World) -> None:
+    world.history.clear()
+    world.words = {(ISSUER, 0): StatusWords(1, 0)}
+    findings = audit_chain(world.view)
+    assert codes(findings) == ["history_incomplete"]
+    assert findings[0].severity is Severity.INFO
+
+
+def test_overlapping_batches(world: World) -> None:
+    key = BatchKey(ISSUER, 3, b"\x55" * 32)
+    world.records[key] = BatchRecord(2, 1, 0, 4)
+    assert codes(audit_chain(world.view)) == ["sequence_overlap"]
+
+
+def test_batches_beyond_the_next_index(world: World) -> None:
+    world.next_index -= 1
+    assert codes(audit_chain(world.view)) == ["sequence_overlap"]
+
+
+def test_an_event_without_record(world: World) -> None:
+    world.records[world.keys[2]] = None
+    assert "record_missing" in codes(audit_chain(world.view))
+
+
+def test_a_record_that_differs_from_its_event(world: World) -> None:
+    world.history[0] = replace(world.history[0], block_number=3)
+    assert codes(audit_chain(world.view)) == ["record_differs"]
+
+
+def test_a_revocation_that_was_undone(world: World) -> None:
+    world.told = {(ISSUER, 0): StatusWords(0b110, 0)}
+    world.words = {(ISSUER, 0): StatusWords(0b010, 0)}
+    [finding] = audit_chain(world.view)
+    assert (finding.code, finding.where.index) == ("revocation_undone", 2)
+
+
+def test_a_status_bit_without_event(world: World) -> None:
+    world.words = {(ISSUER, 0): StatusWords(0, 1)}
+    assert codes(audit_chain(world.view)) == ["status_differs"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda view: replace(view, chain_id=1),
+        lambda view: replace(view, code_hash=b"\0" * 32),
+        lambda view: replace(view, block=BlockRef(9, b"\x08" * 32, 1)),
+        lambda view: replace(view, next_index={ISSUER: 13}),
+        lambda view: replace(
+            view, records={**view.records, BatchKey(ISSUER, 0, b"\x01" * 32): BatchRecord(5, 1, 0, 1)}
+        ),
+        lambda view: replace(view, history=view.history[1:]),
+        lambda view: replace(view, words={(ISSUER, 0): StatusWords(1, 0)}),
+    ],
+    ids=["chain", "code", "block", "next index", "record", "event", "word"],
+)
+def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainView]) -> None:
+    assert codes(compare_nodes(world.view, change(world.view), "second")) == ["nodes_disagree"]
+
+
+# --- published ------------------------------------------------------------------------------------------------------
+
+
+def test_a_root_without_leaves(world: World) -> None:
+    material = world.published()
+    material[1] = (material[1][0], None)
+    assert codes(world.audit(material)) == ["leaves_missing"]
+
+
+def test_a_batch_that_is_not_listed(world: World) -> None:
+    [finding] = world.audit(world.published()[:2])
+    assert (finding.code, finding.where.first) == ("leaves_missing", 13)
+
+
+@pytest.mark.parametrize("change", [lambda p: p[32:] + p[:32], lambda p: b"\0" + p[1:]], ids=["moved", "changed"])
+def test_leaves_with_another_root(world: World, change: Callable[[bytes], bytes]) -> None:
+    material = world.published()
+    material[0] = (material[0][0], change(world.leaves[0]))
+    assert codes(world.audit(material)) == ["root_mismatch"]
+
+
+@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: p + p[:32], lambda _: b""])
+def test_leaves_of_the_wrong_length(world: World, change: Callable[[bytes], bytes]) -> None:
+    material = world.published()
+    material[0] = (material[0][0], change(world.leaves[0]))
+    assert codes(world.audit(material)) == ["leaves_malformed"]
+
+
+def test_another_size(world: World) -> None:
+    material = world.published()
+    material[0] = (replace(material[0][0], size=4), world.leaves[0])
+    assert codes(world.audit(material)) == ["size_differs"]
+
+
+def test_another_first_index(world: World) -> None:
+    material = world.published()
+    key = material[2][0].key
+    material[2] = (replace(material[2][0], key=replace(key, first=20)), world.leaves[2])
+    assert codes(world.audit(material)) == ["first_differs", "leaves_missing"]
+
+
+def test_a_published_batch_that_is_not_on_chain(world: World) -> None:
+    key = BatchKey(ISSUER, 14, packed_root(b"\x07" * 64))
+    material = [*world.published(), (PublishedBatch(key, 2), b"\x07" * 64)]
+    assert codes(world.audit(material)) == ["not_on_chain"]
+
+
+def test_a_batch_that_is_not_said_to_be_on_chain_yet(world: World) -> None:
+    material = [*world.published(), (PublishedBatch(BatchKey(ISSUER, 14, b"\x07" * 32), 2, claimed=False), None)]
+    assert world.audit(material) == []
+
+
+def test_published_ranges_that_overlap(world: World) -> None:
+    key = BatchKey(ISSUER, 4, packed_root(b"\x07" * 64))
+    material = [*world.published(), (PublishedBatch(key, 2), b"\x07" * 64)]
+    assert codes(world.audit(material)) == ["not_on_chain", "published_overlap", "published_overlap"]
+
+
+def test_a_batch_listed_twice(world: World) -> None:
+    material = world.published()
+    assert codes(world.audit([*material, material[0]])) == ["published_twice"]
+
+
+def test_a_leaf_repeated_within_a_batch(world: World) -> None:
+    world.anchor([], leaves=b"\x05" * 32 + b"\x06" * 32 + b"\x05" * 32)
+    [finding] = world.audit()
+    assert (finding.code, finding.where.index) == ("leaf_repeated", 16)
+    assert finding.observed == "1 repeated; the first stands at index 14 as well"
+
+
+def test_a_leaf_repeated_in_another_batch(world: World) -> None:
+    world.anchor([], leaves=world.leaves[1][64:96])
+    [finding] = world.audit()
+    assert (finding.code, finding.where.index) == ("leaf_repeated", 14)
+    assert "index 7 as well" in finding.observed
+
+
+def test_a_leaf_repeated_for_another_issuer(world: World) -> None:
+    world.anchor([], issuer=OTHER, leaves=world.leaves[1][64:96])
+    [finding] = world.audit()
+    assert finding.code == "leaf_repeated"
+    assert "as well" in finding.observed
+    assert "of issuer 0x" in finding.observed
+
+
+def test_leaves_that_only_begin_alike_are_no_repeats(world: World) -> None:
+    world.anchor([], leaves=b"\x05" * 32 + b"\x05" * 31 + b"\x06")
+    assert world.audit() == []
+
+
+def test_a_voided_batch_served_as_good(world: World) -> None:
+    record = world.records[world.keys[1]]
+    assert record is not None
+    world.records[world.keys[1]] = replace(record, revoked_at=1_800_000_500)
+    assert codes(world.audit()) == ["voided_batch_served"]
+    silent = [(replace(item, revoked=None), leaves) for item, leaves in world.published()]
+    assert world.audit(silent) == []
+
+
+def test_the_digest_names_the_material(world: World) -> None:
+    def digest(material: list[tuple[PublishedBatch, bytes | None]]) -> bytes:
+        audit = PublishedAudit(world.view)
+        for item in material:
+            audit.add(*item)
+        return audit.digest
+
+    material = world.published()
+    assert digest(material) == digest(material[::-1])
+    assert digest(material) != digest(material[:2])
+    assert digest(material) != digest([*material[:2], (material[2][0], None)])
+
+
+@pytest.mark.parametrize("leaves", [1, 32_767, 32_768, 32_769, 100_001])
+def test_the_root_in_chunks_is_the_root(leaves: int) -> None:
+    packed = b"".join(sha256(b"%d" % at).digest() for at in range(leaves))
+    assert packed_root(packed) == MerkleTree.from_packed(packed).root
+
+
+# --- credentials ----------------------------------------------------------------------------------------------------
+
+
+def test_a_changed_credential(world: World) -> None:
+    changed = {**world.documents[0][1], "credentialSubject": {"name": "Zoé"}}
+    assert codes(world.audit_bundles(world.bundle(0, 1, credential=changed))) == ["credential_not_in_batch"]
+
+
+def test_a_credential_at_another_place(world: World) -> None:
+    bundle = world.bundle(1, 1)
+    moved = replace(bundle, inclusion=world.bundle(1, 2).inclusion)
+    assert codes(world.audit_bundles(moved)) == ["credential_not_in_batch", "status_index_differs"]
+
+
+def test_a_proof_of_the_wrong_length(world: World) -> None:
+    bundle = world.bundle(1, 1)
+    short = replace(bundle, inclusion=replace(bundle.inclusion, path=bundle.inclusion.path[1:]))
+    assert codes(world.audit_bundles(short)) == ["credential_not_in_batch"]
+
+
+def test_a_bundle_with_a_digest_only(world: World) -> None:
+    bundle = world.bundle(1, 1)
+    digest = leaf.digest(canonicalize(bundle.credential))
+    assert world.audit_bundles(replace(bundle, credential=None, digest=digest)) == []
+    assert codes(world.audit_bundles(replace(bundle, credential=None, digest=b"\0" * 32))) == [
+        "credential_not_in_batch"
+    ]
+
+
+def test_an_unknown_batch(world: World) -> None:
+    bundle = world.bundle(0, 1)
+    unknown = replace(bundle, inclusion=replace(bundle.inclusion, root=b"\x05" * 32))
+    assert codes(world.audit_bundles(unknown)) == ["bundle_not_on_chain"]
+
+
+def test_another_contract(world: World) -> None:
+    bundle = world.bundle(0, 1)
+    elsewhere = replace(bundle, anchors=(replace(bundle.anchors[0], contract=b"\x05" * 20),))
+    assert codes(world.audit_bundles(elsewhere)) == ["bundle_not_on_chain"]
+
+
+def test_an_id_issued_twice(world: World) -> None:
+    world.anchor([credential(14, id="urn:example:3")])
+    [finding] = world.audit_bundles(world.bundle(0, 3), world.bundle(3, 0))
+    assert (finding.code, finding.observed) == ("credential_id_repeated", "urn:example:3 at 3 and at 14")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"statusListIndex": "13"},
+        {"statusListCredential": "https://registry.example/issuers/uni/status/revocation/1"},
+        {"statusListCredential": "https://registry.example/issuers/uni/status/suspension/0"},
+        {"statusListIndex": 14},
+    ],
+)
+def test_a_status_entry_of_another_place(world: World, change: dict[str, Any]) -> None:
+    entry = {**credential(14)["credentialStatus"], **change}
+    world.anchor([credential(14, credentialStatus=[credential(14)["credentialStatus"], entry])])
+    assert codes(world.audit_bundles(world.bundle(3, 0))) == ["status_index_differs"]
+
+
+def test_a_status_entry_that_is_no_object(world: World) -> None:
+    world.anchor([credential(14, credentialStatus="none")])
+    assert codes(world.audit_bundles(world.bundle(3, 0))) == ["status_index_differs"]
+
+
+def test_a_credential_without_status_or_id(world: World) -> None:
+    document = credential(14)
+    del document["credentialStatus"], document["id"], document["validFrom"]
+    world.anchor([document])
+    assert world.audit_bundles(world.bundle(3, 0), delay=0) == []
+
+
+def test_late_is_said_and_not_called_fraud(world: World) -> None:
+    [finding] = world.audit_bundles(world.bundle(0, 0), delay=60)
+    assert (finding.code, finding.severity) == ("anchored_late", Severity.INFO)
+    assert "no fraud" in finding.meaning
+
+
+def test_a_credential_of_a_voided_batch(world: World) -> None:
+    record = world.records[world.keys[0]]
+    assert record is not None
+    world.records[world.keys[0]] = replace(record, revoked_at=1_800_000_500)
+    assert codes(world.audit_bundles(world.bundle(0, 0))) == ["voided_batch_credential"]
+
+
+def test_a_proof_may_lead_there_and_the_published_leaf_be_another(world: World) -> None:
+    audit = CredentialAudit(world.view, lambda _: b"\0" * 32 * 5)
+    assert codes(audit.add(world.bundle(0, 0), "x")) == ["credential_not_in_batch"]
+    assert CredentialAudit(world.view).add(world.bundle(0, 0), "x") == []
+
+
+# --- database -------------------------------------------------------------------------------------------------------
+
+
+def test_another_root_in_the_database(world: World) -> None:
+    stored = world.stored()
+    stored[1] = replace(stored[1], key=replace(stored[1].key, root=b"\x05" * 32))
+    assert codes(list(audit_stored_batches(world.view, stored, [ISSUER]))) == ["batch_other_root"]
+
+
+def test_another_size_in_the_database(world: World) -> None:
+    stored = world.stored()
+    stored[1] = replace(stored[1], size=7)
+    assert codes(list(audit_stored_batches(world.view, stored, [ISSUER]))) == ["batch_other_root"]
+
+
+def test_an_anchor_that_is_gone(world: World) -> None:
+    lost = StoredBatch(BatchKey(ISSUER, 14, b"\x05" * 32), 1, True, None, None, None)
+    waiting = StoredBatch(BatchKey(ISSUER, 15, b"\x05" * 32), 1, False, None, None, None)
+    assert codes(list(audit_stored_batches(world.view, [*world.stored(), lost, waiting], [ISSUER]))) == ["anchor_lost"]
+
+
+@pytest.mark.parametrize("change", [{"transaction": b"\x05" * 32}, {"block_hash": b"\x05" * 32}, {"block_number": 77}])
+def test_another_location(world: World, change: dict[str, Any]) -> None:
+    stored = world.stored()
+    stored[1] = replace(stored[1], **change)
+    assert codes(list(audit_stored_batches(world.view, stored, [ISSUER]))) == ["anchor_location_differs"]
+
+
+def test_a_foreign_batch(world: World) -> None:
+    assert codes(list(audit_stored_batches(world.view, world.stored()[:2], [ISSUER]))) == ["foreign_batch"]
+    assert list(audit_stored_batches(world.view, [], [OTHER])) == []
+
+
+@pytest.mark.parametrize("leaves", [None, b"", b"\0" * 160])
+def test_stored_leaves_that_were_changed(world: World, leaves: bytes | None) -> None:
+    found = list(audit_rows(world.keys[0], 5, leaves, []))
+    assert codes(found) == ["stored_leaves_differ", "row_missing"]
+
+
+@pytest.mark.parametrize("change", [{"content": b"{}"}, {"salt": b"\0" * 32}, {"salt": b"\0"}])
+def test_a_row_that_was_changed(world: World, change: dict[str, Any]) -> None:
+    rows = world.rows(0)
+    rows[3] = replace(rows[3], **change)
+    [finding] = world.audit_rows(rows)
+    assert (finding.code, finding.where.index) == ("row_changed", 3)
+
+
+def test_rows_that_changed_places(world: World) -> None:
+    rows = world.rows(0)
+    rows[0], rows[1] = replace(rows[0], index=1), replace(rows[1], index=0)
+    assert codes(world.audit_rows(rows)) == ["row_index_changed"] * 2
+
+
+def test_a_row_outside_its_batch(world: World) -> None:
+    rows = world.rows(0)
+    rows[4] = replace(rows[4], index=99)
+    assert codes(world.audit_rows(rows)) == ["row_index_changed", "row_missing"]
+    rows[4] = replace(rows[4], content=b"{}")
+    assert codes(world.audit_rows(rows)) == ["row_index_changed", "row_missing"]
+
+
+def test_a_leaf_is_found_at_whole_positions_only(world: World) -> None:
+    """The bytes of a leaf across the border of two others are no leaf."""
+    wanted = leaf_of(world.documents[0][0], 0)
+    packed = b"\x01" * 16 + wanted + b"\x01" * 16
+    key = BatchKey(ISSUER, 0, packed_root(packed))
+    rows = [world.rows(0)[0], StoredCredential("erased", 1, True, None, None)]
+    assert codes(list(audit_rows(key, 2, packed, rows))) == ["row_changed"]
+
+
+def test_a_row_that_was_deleted(world: World) -> None:
+    [finding] = world.audit_rows(world.rows(0)[1:])
+    assert (finding.code, finding.where.index) == ("row_missing", 0)
+
+
+def test_erased_with_and_without_tombstone(world: World) -> None:
+    rows = world.rows(0)
+    rows[1] = replace(rows[1], erased=True, content=None, salt=None)
+    assert world.audit_rows(rows) == []
+    rows[2] = replace(rows[2], salt=None)
+    rows[3] = replace(rows[3], erased=True, content=None)
+    assert codes(world.audit_rows(rows)) == ["erased_without_tombstone", "erasure_incomplete"]
+
+
+def test_a_status_that_the_chain_has_not(world: World) -> None:
+    stored = [StoredStatus(ISSUER, 1, True, None), StoredStatus(ISSUER, 2, False, True)]
+    assert codes(list(audit_statuses(world.view, stored, [ISSUER]))) == ["status_not_on_chain"] * 2
+
+
+def test_a_status_that_the_database_has_not(world: World) -> None:
+    world.words = {(ISSUER, 0): StatusWords(0b11, 0), (OTHER, 0): StatusWords(1, 0)}
+    stored = [StoredStatus(ISSUER, 0, False, None)]
+    found = list(audit_statuses(world.view, stored, [ISSUER]))
+    assert codes(found) == ["status_not_recorded"] * 2
+    assert [finding.where.index for finding in found] == [0, 1]
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+def test_the_worst_comes_first_and_nothing_twice() -> None:
+    late = find("anchored_late", "a", "b", Where(ISSUER, index=1))
+    gone = find("leaves_missing", "a", "b", Where(ISSUER, first=9))
+    sooner = find("leaves_missing", "a", "b", Where(ISSUER, first=2))
+    assert in_order([late, gone, sooner, gone]) == [sooner, gone, late]
+
+
+def test_a_finding_as_json(world: World) -> None:
+    where = Where.batch(world.keys[0], index=3, transaction=b"\x01" * 32, block_number=7, source="a folder")
+    assert finding_to_json(find("leaf_repeated", "every leaf once", "twice", where)) == {
+        "code": "leaf_repeated",
+        "severity": "CRITICAL",
+        "level": "published",
+        "expected": "every leaf once",
+        "observed": "twice",
+        "where": {
+            "issuer": "0x" + "01" * 20,
+            "root": world.keys[0].root.hex(),
+            "first": 0,
+            "index": 3,
+            "transaction": "0x" + "01" * 32,
+            "blockNumber": 7,
+            "source": "a folder",
+        },
+        "meaning": KINDS["leaf_repeated"].meaning,
+    }
+    assert finding_to_json(find("leaf_repeated", "", "", Where()))["where"] == {}
+
+
+def test_the_documentation_lists_every_code_as_it_is() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "auditing.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert rows == [
+        f"| `{code}` | {kind.level.value} | {kind.severity.value} | {kind.meaning} |" for code, kind in KINDS.items()
+    ]
