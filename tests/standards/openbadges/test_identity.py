@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import badges
 
 from registry.standards.identity import EMAIL, hash_identity, hide_identities, identity_object, matches_identity
 from registry.standards.openbadges import find_faults
+from support import badges
 
 # The specification's own example: "a@example.com" salted with "Kosher".
 SPEC = "sha256$b5809d8a92f8858436d7e6b87c12ebc0ae1eac4baecc2c0b913aee2c922ef399"

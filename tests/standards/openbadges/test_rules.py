@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import badges
 
 from registry.core.canonical import parse_json
 from registry.standards.openbadges import MAX_FAULTS, Fault, Rule, class_of, find_faults
+from support import badges
 
 
 def _only(document: Any) -> Fault:

@@ -8,10 +8,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from support import badges
 
 from registry.standards.openbadges import DocumentClass, Fault, Rule, find_faults
 from registry.standards.openbadges.classes import CLASSES
+from support import badges
 
 FOLDER = badges.REFERENCE / "ob3"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/reference/ob3 is not beside this checkout")
