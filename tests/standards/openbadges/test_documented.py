@@ -24,7 +24,7 @@ def _codes_in_source(folder: str, pattern: str) -> set[str]:
 
 
 def test_codes_of_badge_faults() -> None:
-    found = _codes_in_source("openbadges", r'(?:faults\.add\(.*?, |Rule\.[A-Z_]+, )"([a-z_]+)"[,)\n]')
+    found = _codes_in_source("openbadges", r'(?:faults\.add\(.*?, (?="[a-z_]+", )|Rule\.[A-Z_]+, )"([a-z_]+)"')
     assert "missing" in found
     assert "country" in found
     assert _first_cells("open-badges.md") - {"pointer", "code", "message", "rule"} == found
