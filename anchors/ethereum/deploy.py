@@ -26,7 +26,7 @@ from anchors.ethereum.keystore import KeystoreSigner
 from anchors.ethereum.transport import Transport
 from registry.core.model import BlockRef
 
-__all__ = ["DEPLOYER", "contract_address", "deploy"]
+__all__ = ["DEPLOYER", "contract_address", "deploy", "find_origin"]
 
 DEPLOYER = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
 """https://github.com/Arachnid/deterministic-deployment-proxy: input is a salt of 32 bytes, then the init code."""
@@ -83,7 +83,7 @@ def deploy(
             steps.need_contract(address)
         code_hash = chain.check()
         report("looking for the block that it was made in")
-        block_number, transaction = _origin(chain, address)
+        block_number, transaction = find_origin(chain, address)
         return Deployment(chain_id, address, code_hash, block_number, transaction)
 
 
@@ -171,7 +171,7 @@ class _Steps:
             waited += POLL_SECONDS
 
 
-def _origin(chain: EthereumChain, address: bytes) -> tuple[int | None, bytes | None]:
+def find_origin(chain: EthereumChain, address: bytes) -> tuple[int | None, bytes | None]:
     """Block and transaction that made the contract, found by halving; None where the node lacks old state."""
     low, head = 0, chain.head()
     high = head.number

@@ -156,7 +156,8 @@ class _Demo:
                     result.rejected += 1
                     if len(result.rejected_lines) < 100:
                         result.rejected_lines.append({"line": line.line, "reason": str(line.error)})
-        self._tell.say(f"{result.issued:,} credentials accepted, {result.rejected:,} lines rejected:")
+        colon = ":" if result.rejected else "."
+        self._tell.say(f"{result.issued:,} credentials accepted, {result.rejected:,} lines rejected{colon}")
         for entry in result.rejected_lines[:10]:
             self._tell.say(f"  line {entry['line']}: {entry['reason']}")
 
@@ -271,7 +272,7 @@ class _Demo:
             codes = {str(check.code) for check in verdict.checks if check.outcome is Outcome.FAIL}
             found += verdict.status is status and (code is None or code in codes)
             learner = verdict.facts.get("learner", "")
-            self._tell.verdict(f"{what}: {learner}" if learner else what, verdict.status, _reason(verdict))
+            self._tell.verdict(f"{learner}, {what}" if learner else what, verdict.status, _reason(verdict))
         return found
 
     # 7

@@ -77,7 +77,7 @@ def initialise(settings: Settings, report: Report = lambda _: None) -> Installat
         if settings.uses_embedded_chain:
             deployment: Deployment | None = _deploy_embedded(settings, operator.address, report)
         else:
-            deployment = _find_contract(settings, network)
+            deployment = _find_contract(settings, network, report)
         binding = None if deployment is None else _bind(database, settings, deployment)
         return Installation(settings, network, operator.address, binding, made)
     finally:
@@ -206,9 +206,9 @@ def _deploy_embedded(settings: Settings, operator: bytes, report: Report) -> Dep
     return deployment
 
 
-def _find_contract(settings: Settings, network: Network) -> Deployment | None:
+def _find_contract(settings: Settings, network: Network, report: Report) -> Deployment | None:
     """Where the contract is on the configured chain: the address that is set, recorded, or computed."""
-    from anchors.ethereum.deploy import contract_address
+    from anchors.ethereum.deploy import contract_address, find_origin
 
     recorded = find_deployment(network.chain_id, settings.deployments_dir)
     address = settings.contract_address or (recorded.address if recorded else contract_address())
@@ -216,9 +216,11 @@ def _find_contract(settings: Settings, network: Network) -> Deployment | None:
         if settings.contract_address is None and not chain.code(address):
             return None
         code_hash = chain.check()
-    if recorded is not None and recorded.address == address and recorded.code_hash == code_hash:
-        return recorded
-    return Deployment(network.chain_id, address, code_hash, None, None)
+        if recorded is not None and recorded.address == address and recorded.code_hash == code_hash:
+            return recorded
+        report("looking for the block that the contract was made in")
+        # Without it the contract's events are looked for from the first block on: slow once, and right.
+        return Deployment(network.chain_id, address, code_hash, *find_origin(chain, address))
 
 
 def _bind(database: Database, settings: Settings, deployment: Deployment) -> Binding:
