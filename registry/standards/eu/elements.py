@@ -6,7 +6,17 @@ from typing import Any
 
 from registry.core.notation import short
 from registry.standards.eu.countries import advice_on_country
-from registry.standards.eu.reading import Alignment, Micro, eqf_level, hours_of, is_esco, number, read, said
+from registry.standards.eu.reading import (
+    OTHER_HOURS,
+    Alignment,
+    Micro,
+    eqf_level,
+    hours_of,
+    is_esco,
+    number,
+    read,
+    said,
+)
 from registry.standards.openbadges import is_date_time, is_uri
 
 __all__ = ["ELEMENTS", "Element", "ElementFault", "claims_profile", "find_faults"]
@@ -137,7 +147,11 @@ def _workload(micro: Micro) -> _Found:
     available, earned, _ = map(number, places.values())
     if available and earned and earned > available:
         yield "/credentialSubject/creditsEarned", "More credits are earned than creditsAvailable; correct one of them."
-    if not given and not hours:
+    others = {f"{_ACHIEVEMENT}/{term}": micro.achievement[term] for term in OTHER_HOURS if term in micro.achievement}
+    for pointer, value in others.items():
+        if number(value, 100_000) is None:
+            yield pointer, "Hours of work are a number above 0, without quotation marks or unit."
+    if not given and not hours and not others:
         message = "Add the ECTS credits, or, where there are none, an alignment ext:Workload with hours such as PT125H."
         yield f"{_ACHIEVEMENT}/creditsAvailable", message
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from registry.core.notation import short
 from registry.standards.eu.countries import COUNTRY_CODES
-from registry.standards.eu.reading import Micro, clean, eqf_level, hours_of, number, read, said
+from registry.standards.eu.reading import OTHER_HOURS, Micro, clean, eqf_level, hours_of, number, read, said
 
 __all__ = ["FACT_NAMES", "facts"]
 
@@ -61,8 +61,12 @@ def _workload(micro: Micro) -> str | None:
     unit = "ECTS credits" if micro.of("level") or "ECTS" in micro.achievement else "credits"
     places = [(micro.achievement, "creditsAvailable"), (micro.achievement, "ECTS"), (micro.subject, "creditsEarned")]
     credits_ = next((found for holder, name in places if (found := number(holder.get(name)))), None)
-    hours = next((hours for item in micro.of("workload") if (hours := hours_of(item))), None)
-    parts = [f"{credits_:g} {unit}" if credits_ else "", f"{hours:,} hours" if hours else ""]
+    stated = [
+        *map(hours_of, micro.of("workload")),
+        *(number(micro.achievement.get(term), 100_000) for term in OTHER_HOURS),
+    ]
+    hours = next(filter(None, stated), None)
+    parts = [f"{credits_:g} {unit}" if credits_ else "", f"{hours:,g} hours" if hours else ""]
     return ", ".join(filter(None, parts)) or None
 
 

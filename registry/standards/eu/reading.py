@@ -12,7 +12,7 @@ from typing import Any
 
 from registry.standards.openbadges import is_uri
 
-__all__ = ["Alignment", "Micro", "clean", "eqf_level", "hours_of", "is_esco", "number", "read", "said"]
+__all__ = ["OTHER_HOURS", "Alignment", "Micro", "clean", "eqf_level", "hours_of", "is_esco", "number", "read", "said"]
 
 _ACHIEVEMENT = "/credentialSubject/achievement"
 
@@ -30,6 +30,7 @@ _TARGET_TYPES: Mapping[str, tuple[str, ...]] = {
     "further_information": ("FurtherInformation",),
 }
 _OUTCOME_TYPES = frozenset({"cfitem", "ceasn:competency"})
+_EQF = frozenset({"eqf", "european qualifications framework"})  # where the targetType does not tell
 _ELEMENT_OF = {f"ext:{word.lower()}": element for element, words in _TARGET_TYPES.items() for word in words}
 
 # Terms of others' contexts, in their two spellings.
@@ -38,6 +39,7 @@ _OTHER_TERMS = {
     "participation": ("participationType", "ParticipationType"),
     "supervision": ("supervisionType", "SupervisionType"),
 }
+OTHER_HOURS = ("timeInvestment", "SBU")
 
 # What people write where they have nothing to say.
 _NOTHING = frozenset({"-", "--", "?", ".", "n/a", "na", "n.a.", "none", "null", "tbd", "todo", "unknown", "x", "xxx"})
@@ -87,13 +89,15 @@ def _alignments(achievement: Mapping[str, Any]) -> Iterator[tuple[str, Alignment
     for position, item in enumerate(_listed(achievement.get("alignment"))):
         if not isinstance(item, dict):
             continue
-        kind = str(item.get("targetType", "")).lower()
-        esco = "esco" in kind or "esco" in str(item.get("targetFramework", "")).lower()
+        name, code, url = (_text(item.get(key)) for key in ("targetName", "targetCode", "targetUrl"))
+        kind, framework = ((_text(item.get(key)) or "").lower() for key in ("targetType", "targetFramework"))
+        esco = "esco" in kind or "esco" in framework or is_esco(url)
         element = _ELEMENT_OF.get(kind)
         if element is None and (esco or kind in _OUTCOME_TYPES):
             element = "learning_outcomes"
+        if element is None and (framework in _EQF or _LEVEL_URL.fullmatch(url or "")):
+            element = "level"
         if element is not None:
-            name, code, url = (_text(item.get(key)) for key in ("targetName", "targetCode", "targetUrl"))
             yield element, Alignment(f"{_ACHIEVEMENT}/alignment/{position}", name, code, url, esco)
 
 
@@ -134,15 +138,15 @@ def eqf_level(alignment: Alignment) -> int | None:
     return level if 1 <= level <= 8 else None
 
 
-def hours_of(alignment: Alignment) -> int | None:
+def hours_of(alignment: Alignment) -> float | None:
     """Hours of work from a code such as PT125H (ISO 8601)."""
     match = _HOURS.fullmatch(alignment.code or "")
     return int(match[1]) if match else None
 
 
-def number(value: object) -> float | None:
-    """A number of credits above 0 that can be one."""
-    return value if isinstance(value, int | float) and type(value) is not bool and 0 < value < 1000 else None
+def number(value: object, limit: int = 1000) -> float | None:
+    """A number, of credits or of hours, above 0 and below a limit that no honest one reaches."""
+    return value if isinstance(value, int | float) and type(value) is not bool and 0 < value < limit else None
 
 
 def is_esco(url: str | None) -> bool:

@@ -27,7 +27,7 @@ def good() -> dict[str, Any]:
 
 def _alignment(credential: dict[str, Any], target_type: str) -> dict[str, Any]:
     alignments = credential["credentialSubject"]["achievement"]["alignment"]
-    return next(item for item in alignments if item["targetType"] == target_type)
+    return next(item for item in alignments if item.get("targetType") == target_type)
 
 
 def _without(credential: dict[str, Any], target_type: str) -> dict[str, Any]:
@@ -200,6 +200,30 @@ def test_the_terms_of_others() -> None:
     assert [fault.pointer.rpartition("/")[2] for fault in find_faults(credential)] == [
         "ECTS", "assessmentType", "participationType",
     ]  # fmt: skip
+
+
+def test_hours_in_a_term_of_others() -> None:
+    credential = good()
+    achievement = credential["credentialSubject"]["achievement"]
+    del achievement["creditsAvailable"], credential["credentialSubject"]["creditsEarned"]
+    achievement["SBU"] = 500
+    assert find_faults(credential) == ()
+    achievement["SBU"] = "500 hours"
+    (fault,) = find_faults(credential)
+    assert fault.pointer == "/credentialSubject/achievement/SBU"
+
+
+def test_alignments_without_a_target_type() -> None:
+    """By the framework or by the address: others leave the type out."""
+    credential = good()
+    level, skill = _alignment(credential, "ext:EQF"), _alignment(credential, "ext:ESCO")
+    del level["targetType"], skill["targetType"], skill["targetFramework"]
+    credential["credentialSubject"]["achievement"]["criteria"] = {}
+    assert find_faults(credential) == ()
+    level.update(targetUrl="https://badges.example/eqf", targetFramework="European Qualifications Framework")
+    assert find_faults(credential) == ()
+    del level["targetFramework"]
+    assert _elements(credential) == ["level"]
 
 
 def test_capitals_of_a_target_type_do_not_matter() -> None:
