@@ -180,9 +180,8 @@ class _Demo:
 
             self._until(final, "the batches to be final", registry, worker)
         for batch in registry.batching.page(issuer.id, limit=1_000):
-            self._tell.say(
-                f"Batch {batch.first:,} to {batch.end - 1:,}: root {batch.root.hex()[:16]}… in block {batch.block_number}"
-            )
+            root = batch.root.hex()[:16]
+            self._tell.say(f"Batch {batch.first:,} to {batch.end - 1:,}: root {root}… in block {batch.block_number}.")
 
     def _until(self, done: Callable[[], bool], what: str, registry: Registry, worker: Worker | None) -> None:
         deadline = time.monotonic() + _WAIT_SECONDS

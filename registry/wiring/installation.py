@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchors.artifact import contract_files, load_artifact
-from anchors.base import Network
+from anchors.base import Network, Refusal, TransactionRefused
 from anchors.deployments import Deployment, find_deployment, save_deployment
 from anchors.ethereum import EthereumChain
 from anchors.networks import default_network, load_networks, network_of
@@ -95,14 +95,20 @@ def deploy_contract(settings: Settings, report: Report, *, record: bool) -> Inst
         return initialise(settings, report)
     network = network_for(settings, _peek(settings))
     operator = operator_file(settings)
-    deployment = deploy(
-        nodes_of(settings),
-        network.chain_id,
-        operator.unlock(),
-        fee_cap=int(settings.max_fee_gwei * _GWEI),
-        timeout=settings.rpc_timeout_seconds,
-        report=report,
-    )
+    try:
+        deployment = deploy(
+            nodes_of(settings),
+            network.chain_id,
+            operator.unlock(),
+            fee_cap=int(settings.max_fee_gwei * _GWEI),
+            timeout=settings.rpc_timeout_seconds,
+            report=report,
+        )
+    except TransactionRefused as error:
+        if error.refusal is not Refusal.INSUFFICIENT_FUNDS:
+            raise
+        message = f"The account {hex_text(operator.address)} needs money on {network.name} to pay for the contract"
+        raise TransactionRefused(f"{message} ({error})", error.refusal) from error
     records = [save_deployment(deployment, settings.deployments_dir)]
     shipped = contract_files("deployments")
     if record and network.chain_class is not ChainClass.DEV and shipped.parent.name == "contracts":
