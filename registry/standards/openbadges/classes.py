@@ -42,8 +42,6 @@ class Class:
             elif self.closed:
                 message = f"{self.name} has no field of this name; remove it. It has: {', '.join(self.fields)}."
                 faults.add((path, name), "not_allowed", message)
-            if faults.full:
-                return
         if self.further is not None and faults.strict:
             self.further(value, path, faults)
 

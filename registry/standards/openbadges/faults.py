@@ -33,17 +33,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Faults:
-    """Collects up to ``MAX_FAULTS``. With ``strict`` unset, only the official schema counts."""
+    """Collects up to ``MAX_FAULTS``, and drops the rest. With ``strict`` unset, only the official schema counts."""
 
     strict: bool
     found: list[Fault] = field(default_factory=list)
 
-    @property
-    def full(self) -> bool:
-        return len(self.found) >= MAX_FAULTS
-
     def add(self, path: Path, code: str, message: str, rule: Rule = Rule.SCHEMA) -> None:
-        if not self.full:
+        if len(self.found) < MAX_FAULTS:
             self.found.append(Fault(pointer(path), code, message, rule))
 
 

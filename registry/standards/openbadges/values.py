@@ -164,8 +164,6 @@ def array(inner: Kind) -> Kind:
             _wrong_type("An array, written [ … ] also around a single item,", value, path, faults)
             return
         for position, item in enumerate(value):
-            if faults.full:
-                return
             inner.check(item, (path, position), faults)
 
     return Kind(expected, check)
@@ -181,10 +179,13 @@ def types(*wanted: Iterable[str]) -> Kind:
             _wrong_type(expected, value, path, faults)
             return
         for position, item in enumerate(value):
-            if type(item) is not str and not faults.full:
+            if type(item) is not str:
                 _wrong_type("A string", item, (path, position), faults)
         for group in groups:
-            if not any(word in value for word in group):
+            for word in group:
+                if word in value:
+                    break
+            else:
                 faults.add(path, "type_missing", f"Add {' or '.join(f'{word!r}' for word in group)} to the types.")
 
     return Kind(expected, check)
@@ -197,8 +198,6 @@ def _contexts(value: object, path: Path, faults: Faults) -> None:
     if len(value) < 2:
         faults.add(path, "context", f"Two contexts belong here at least: {_VC_CONTEXT} and then {OB_CONTEXT}.")
     for position, item in enumerate(value):
-        if faults.full:
-            return
         here = (path, position)
         if position == 0:
             if item != _VC_CONTEXT:
