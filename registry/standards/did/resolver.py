@@ -23,7 +23,7 @@ _MAX_URL = 2_000
 class DidResolver:
     """Resolves did:web and did:key. Several threads may use one.
 
-    ``pinned`` documents are used without asking anybody: our own issuers', or a bundle's ``issuerDocument`` once its hash
+    ``pinned`` documents are used without asking anybody: our own issuers', or a bundle's ``issuerDocument`` whose hash
     was found on chain. ``fetcher`` None: nothing is fetched, whatever a document names.
     """
 

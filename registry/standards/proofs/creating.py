@@ -3,6 +3,7 @@
 The Open Badges ecosystem wants the first, whoever has no RDF reads the second (docs/spec/signatures.md).
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -71,7 +72,7 @@ def add_proofs(
         if expires is not None:
             options["expires"] = time_text(expires)
         if "@context" in unsecured:
-            options["@context"] = unsecured["@context"]
+            options["@context"] = copy.deepcopy(unsecured["@context"])
         used = expander or default_expander()
         form = transform(suite, unsecured, KeyKind.ED25519, used)
         if form.unmapped and not allow_unmapped:

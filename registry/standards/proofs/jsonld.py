@@ -206,7 +206,8 @@ def _unusable(triple: Mapping[str, Any]) -> set[str]:
     """Which parts of a triple are no RDF."""
     resources = {part["value"] for part in triple.values() if part and part["type"] != "literal"}
     lost = {value for value in resources if not _is_resource(value)}
-    if triple["object"] and triple["object"]["type"] == "literal":
+    found = triple["object"]
+    if found and found["type"] == "literal" and _literal(found) is None:
         lost.add(str(triple["object"]["value"]))
     return lost
 

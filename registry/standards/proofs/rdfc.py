@@ -18,6 +18,8 @@ Quad = tuple[str, str, str, str]
 
 # Calls of Hash N-Degree Quads and permutations looked at. A credential needs a handful; this many take about a second.
 MAX_WORK = 4_000
+# Calls within calls: a chain of blank nodes that look alike. Lists of several hundred equal items are out.
+_MAX_DEPTH = 100
 
 # Section 5, canonical N-Quads: these are escaped in literals and nothing else is.
 _ESCAPES = {chr(code): f"\\u{code:04X}" for code in (*range(0x20), 0x7F)} | {
@@ -83,6 +85,7 @@ class _State:
     def __init__(self, quads: Iterable[Quad], algorithm: str, max_work: int) -> None:
         self._hash: Callable[[bytes], str] = lambda data: hashlib.new(algorithm, data).hexdigest()
         self._work = max_work
+        self._depth = 0
         self._canonical = _Issuer("_:c14n")
         self._quads: dict[str, list[Quad]] = {}
         self._first_degree: dict[str, str] = {}
@@ -132,8 +135,11 @@ class _State:
         return self._hash(f"{position}{quad[1] if position != 'g' else ''}{name}".encode())
 
     def _hash_n_degree(self, node: str, issuer: _Issuer) -> tuple[str, _Issuer]:
-        """Section 4.8.3. The recursion is as deep as the work allows at most."""
+        """Section 4.8.3."""
         self._spend()
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise TooComplex("the credential's blank nodes form a chain of equals that is too long to be put in order")
         related: dict[str, list[str]] = {}
         for quad in self._quads[node]:
             for place, position in _POSITIONS:
@@ -150,6 +156,7 @@ class _State:
                     chosen_path, chosen_issuer = found
             parts += (digest, chosen_path)
             issuer = chosen_issuer
+        self._depth -= 1
         return self._hash("".join(parts).encode()), issuer
 
     def _follow(self, order: tuple[str, ...], issuer: _Issuer, chosen: str) -> tuple[str, _Issuer] | None:
