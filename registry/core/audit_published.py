@@ -58,6 +58,11 @@ class PublishedAudit:
         """``leaves``: packed, in order; None where they are not to be had. Keeps them until the end."""
         return list(self._add(batch, leaves))
 
+    def add_unread(self, batch: PublishedBatch) -> None:
+        """A batch that is listed, and whose leaves could not be asked for: nothing is found for or against it."""
+        self._seen.setdefault(batch.key, batch.size)
+        self._digests[batch.key, batch.size] = bytes(HASH_BYTES)
+
     def leaves_of(self, key: BatchKey) -> bytes | None:
         """The leaves of a batch that is on chain, if the right ones were published."""
         return self._leaves.get(key)
@@ -97,21 +102,19 @@ class PublishedAudit:
                 yield find("first_differs", f"first index {moved.first}", f"first index {key.first}", where)
             else:
                 yield find("not_on_chain", "a record in the contract", "none", where)
-        size = batch.size if record is None else record.size
-        if record is not None and record.size != batch.size:
+            return  # no leaves belong to it
+        if record.size != batch.size:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
-        if record is not None and record.revoked_at and batch.revoked is False:
+        if record.revoked_at and batch.revoked is False:
             yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
         if leaves is None:
-            yield find("leaves_missing", f"{size} leaves", "none", where)
-        elif len(leaves) != size * HASH_BYTES:
-            yield find("leaves_malformed", f"{size * HASH_BYTES} bytes", f"{len(leaves)} bytes", where)
+            yield find("leaves_missing", f"{record.size} leaves", "none", where)
+        elif len(leaves) != record.size * HASH_BYTES:
+            yield find("leaves_malformed", f"{record.size * HASH_BYTES} bytes", f"{len(leaves)} bytes", where)
+        elif (root := packed_root(leaves)) != key.root:
+            yield find("root_mismatch", f"root {key.root.hex()}", f"leaves with the root {root.hex()}", where)
         else:
-            root = packed_root(leaves)
-            if root != key.root:
-                yield find("root_mismatch", f"root {key.root.hex()}", f"leaves with the root {root.hex()}", where)
-            elif record is not None:
-                self._leaves[key] = leaves
+            self._leaves[key] = leaves
 
     def _missing(self) -> Iterable[Finding]:
         for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):

@@ -1,0 +1,318 @@
+"""Reading published batches: from a folder, from any web server, or from a registry's API (docs/spec/published.md).
+
+Whoever serves them may be the one who is audited. So sizes are bounded, no redirect and no symbolic link is followed,
+and nothing is believed: what cannot be read is MaterialMalformed, what does not answer MaterialUnavailable, and neither
+is ever taken for "nothing there".
+"""
+
+import os
+import stat
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import requests
+import urllib3
+
+from registry.core.audit import BatchKey
+from registry.core.audit_published import PublishedBatch
+from registry.core.canonical import MAX_INTEGER, parse_json
+from registry.core.errors import InputError, RegistryError, ShapeError
+from registry.core.merkle import HASH_BYTES
+from registry.core.notation import parse_chain, parse_hex, short
+from registry.core.shape import Shape
+
+__all__ = [
+    "LISTING", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing", "Material", "MaterialMalformed",
+    "MaterialUnavailable", "Unplaced", "WebMaterial", "leaves_path", "open_material",
+]  # fmt: skip
+
+LISTING = "registry.json"
+TYPE = "PublishedBatches"
+STATES = ("anchored", "voided")
+MAX_LISTING_BYTES = 256 << 20
+MAX_BATCHES = 1_000_000
+MAX_LEAVES = 1 << 24  # the contract's limit for one batch
+_MAX_PAGE_BYTES = 8 << 20
+_PAGE = 1_000
+_CHUNK = 1 << 16
+_TIMEOUT_SECONDS = 30.0  # without a byte
+_BYTES_PER_SECOND = 20_000  # slower than that is a refusal
+_OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
+_ANCHORED = ("ANCHORED", "FINAL")
+_NOT_YET = ("SEALED", "AWAITING_SIGNATURE", "SUBMITTED")
+
+_bare_hash = partial(parse_hex, length=HASH_BYTES, prefix="")
+_address = partial(parse_hex, length=20)
+
+
+class MaterialUnavailable(RegistryError):
+    """The material did not answer, so nothing was learnt of it: the audit cannot finish."""
+
+
+class MaterialMalformed(InputError):
+    """The material answered with something that it must not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A batch that a registry lists and does not hold for anchored: the listing does not name the issuer's address."""
+
+    root: bytes
+    first: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is said to be published, on which chain and in which contract."""
+
+    chain_id: int
+    contract: bytes
+    batches: tuple[PublishedBatch, ...]
+    unplaced: tuple[Unplaced, ...] = ()
+
+
+class Material(Protocol):
+    """One publication. ``name`` is what a report calls it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def listing(self) -> Listing:
+        """Raises MaterialMalformed, MaterialUnavailable."""
+        ...
+
+    def leaves(self, key: BatchKey, size: int) -> bytes | None:
+        """The packed leaves, as they are served, of a batch of ``size``; None if there are none. At most a byte more
+        than they should have is read. Raises MaterialMalformed, MaterialUnavailable.
+        """
+        ...
+
+
+def leaves_path(key: BatchKey) -> str:
+    """Where the leaves of a batch are, relative to the listing."""
+    return f"leaves/{key.issuer.hex()}/{key.first}-{key.root.hex()}.bin"
+
+
+def open_material(place: str) -> "FolderMaterial | WebMaterial":
+    """``place``: a folder, or the address of one on the web, or of a registry. Asks nothing yet. Raises InputError."""
+    if "://" in place:
+        return WebMaterial(place)
+    return FolderMaterial(Path(place))
+
+
+class FolderMaterial:
+    """A folder that `registry publish` wrote, or a copy of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = str(folder)
+
+    def listing(self) -> Listing:
+        data = self._read(LISTING, MAX_LISTING_BYTES)
+        if data is None:
+            raise MaterialUnavailable(f"There is no {LISTING} in {self._folder}: name the folder that holds it.")
+        return _parse_listing(data)
+
+    def leaves(self, key: BatchKey, size: int) -> bytes | None:
+        return self._read(leaves_path(key), size * HASH_BYTES)
+
+    def _read(self, name: str, limit: int) -> bytes | None:
+        """At most ``limit + 1`` bytes of a plain file below the folder."""
+        descriptor = None
+        directory = os.O_RDONLY | os.O_DIRECTORY
+        opened = []
+        try:
+            *folders, last = name.split("/")
+            opened.append(os.open(self._folder, directory))
+            for part in folders:  # step by step: none of them may be a link to somewhere else
+                opened.append(os.open(part, directory | os.O_NOFOLLOW, dir_fd=opened[-1]))
+            # O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
+            descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1])
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise MaterialMalformed(f"{name} is not a plain file")
+            with os.fdopen(descriptor, "rb") as file:
+                descriptor = None
+                return file.read(limit + 1)
+        except FileNotFoundError:
+            if not opened:
+                raise MaterialUnavailable(f"There is no folder {self._folder}.") from None
+            return None
+        except OSError as error:
+            if opened and (self._folder / name).is_symlink():
+                raise MaterialMalformed(f"{name} is a symbolic link; links are not followed") from error
+            raise MaterialUnavailable(f"{name} in {self._folder} cannot be read: {error.strerror}.") from error
+        finally:
+            for number in opened if descriptor is None else [*opened, descriptor]:
+                os.close(number)
+
+
+class WebMaterial:
+    """The same folder behind a web server, or a registry's API: whichever is found at the address."""
+
+    def __init__(self, url: str, *, timeout: float = _TIMEOUT_SECONDS) -> None:
+        """Raises InputError if it is no HTTP URL."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+            raise InputError("A publication's address begins with http:// or https:// and has no query: " + short(url))
+        self._base = url.rstrip("/")
+        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._timeout = timeout
+        self._static = True
+        self._session = requests.Session()
+        self._session.trust_env = host not in _OWN_MACHINE  # a proxy is for the world outside
+        self._session.headers.update({"User-Agent": "credential-registry", "Accept-Encoding": "identity"})
+
+    def close(self) -> None:
+        self._session.close()
+
+    def listing(self) -> Listing:
+        data = self._get(LISTING, MAX_LISTING_BYTES)
+        self._static = data is not None
+        return _parse_listing(data) if data is not None else self._pages()
+
+    def leaves(self, key: BatchKey, size: int) -> bytes | None:
+        path = leaves_path(key) if self._static else f"v1/batches/{key.root.hex()}/{key.first}/leaves"
+        return self._get(path, size * HASH_BYTES)
+
+    def _pages(self) -> Listing:
+        batches: list[PublishedBatch] = []
+        unplaced: list[Unplaced] = []
+        places: set[tuple[int, bytes]] = set()
+        cursor: str | None = None
+        for _ in range(MAX_BATCHES // _PAGE):
+            query = f"?limit={_PAGE}" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
+            data = self._get(f"v1/batches{query}", _MAX_PAGE_BYTES)
+            if data is None:
+                raise MaterialUnavailable(f"{self.name} has neither {LISTING} nor /v1/batches.")
+            page = _page(data)
+            places.add(_place_of(page.get("network")))
+            cursor = page.get("next")
+            if cursor is not None and (not isinstance(cursor, str) or not 0 < len(cursor) <= 100):
+                raise MaterialMalformed("the cursor of the next page is none")
+            for item in page["batches"]:
+                found = _api_batch(item)
+                if isinstance(found, PublishedBatch):
+                    batches.append(found)
+                elif found is not None:
+                    unplaced.append(found)
+            if cursor is None:
+                break
+            if not page["batches"]:
+                raise MaterialMalformed("an empty page names a next one")
+        else:
+            raise MaterialMalformed(f"more than {MAX_BATCHES} batches are listed, or the pages never end")
+        if len(places) != 1:
+            raise MaterialMalformed("the pages are about different contracts")
+        [(chain_id, contract)] = places
+        return Listing(chain_id, contract, tuple(batches), tuple(unplaced))
+
+    def _get(self, path: str, limit: int) -> bytes | None:
+        """The body, at most ``limit + 1`` bytes of it; None if there is nothing (404, 410)."""
+        deadline = time.monotonic() + self._timeout + limit / _BYTES_PER_SECOND
+        headers = {"Accept": "application/json" if path.partition("?")[0].endswith((".json", "batches")) else "*/*"}
+        try:
+            response = self._session.get(
+                f"{self._base}/{path}", headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
+            )
+            with closing(response):
+                if response.status_code in (404, 410):
+                    return None
+                if response.is_redirect or 300 <= response.status_code < 400:
+                    raise MaterialUnavailable(f"{self.name} redirects {short(path)}; redirects are not followed.")
+                if response.status_code != 200:
+                    raise MaterialUnavailable(f"{self.name} answers {short(path)} with HTTP {response.status_code}.")
+                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise MaterialMalformed(f"{short(path)} came compressed, which was not asked for")
+                return self._read(response, limit, deadline)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            kind = type(error).__name__
+            raise MaterialUnavailable(f"{self.name} did not serve {short(path)} to its end ({kind}).") from error
+
+    def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
+        body = bytearray()
+        while len(body) <= limit and (chunk := response.raw.read1(_CHUNK)):
+            body += chunk
+            if time.monotonic() > deadline:
+                raise MaterialUnavailable(f"{self.name} is too slow to be read.")
+        return bytes(body[: limit + 1])
+
+
+def _parse_listing(data: bytes) -> Listing:
+    """docs/spec/published.md"""
+    try:
+        shape = Shape(parse_json(data, MAX_LISTING_BYTES), ShapeError)
+        shape.constant("type", TYPE)
+        shape.constant("version", 1)
+        chain_id, contract = shape.text("chain", parse_chain), shape.text("contract", _address)
+        batches = tuple(_listed(item) for item in shape.inners("batches", 0, MAX_BATCHES))
+        shape.finish()
+    except InputError as error:
+        raise MaterialMalformed(f"{LISTING} cannot be read: {error}") from error
+    return Listing(chain_id, contract, batches)
+
+
+def _listed(shape: Shape) -> PublishedBatch:
+    key = BatchKey(
+        issuer=shape.text("issuer", _address),
+        first=shape.integer("first", 0, MAX_INTEGER),
+        root=shape.text("root", _bare_hash),
+    )
+    batch = PublishedBatch(key, shape.integer("size", 1, MAX_LEAVES), revoked=shape.text("state", _is_voided))
+    shape.finish()
+    return batch
+
+
+def _is_voided(state: str) -> bool:
+    if state not in STATES:
+        raise InputError(f"a state is one of {', '.join(STATES)}")
+    return state == STATES[1]
+
+
+def _page(data: bytes) -> dict[str, Any]:
+    try:
+        page = parse_json(data, _MAX_PAGE_BYTES)
+    except InputError as error:
+        raise MaterialMalformed(f"a page of /v1/batches cannot be read: {error}") from error
+    if not isinstance(page, dict) or not isinstance(page.get("batches"), list) or len(page["batches"]) > _PAGE:
+        raise MaterialMalformed("a page of /v1/batches is no page of batches")
+    return page
+
+
+def _place_of(network: object) -> tuple[int, bytes]:
+    if not isinstance(network, Mapping):
+        raise MaterialMalformed("it is not said on which chain the batches are")
+    chain, contract = network.get("chain"), network.get("contract")
+    if not isinstance(chain, str) or not isinstance(contract, str):
+        raise MaterialMalformed("it is not said on which chain the batches are")
+    try:
+        return parse_chain(chain), _address(contract)
+    except InputError as error:
+        raise MaterialMalformed(f"the chain or the contract of the batches cannot be read: {error}") from error
+
+
+def _api_batch(item: object) -> PublishedBatch | Unplaced | None:
+    """A batch as GET /v1/batches lists it; members that mean nothing to an auditor may come and go."""
+    if not isinstance(item, Mapping):
+        raise MaterialMalformed("a listed batch is no object")
+    root, first, size, state, anchor = (item.get(name) for name in ("root", "first", "size", "state", "anchor"))
+    if type(first) is not int or type(size) is not int or first < 0 or not 0 < size <= MAX_LEAVES:
+        raise MaterialMalformed("a listed batch has no first index or no size")
+    try:
+        packed = _bare_hash(root if isinstance(root, str) else "")
+        if state in _ANCHORED:
+            issuer = anchor.get("issuer") if isinstance(anchor, Mapping) else None
+            return PublishedBatch(BatchKey(_address(issuer if isinstance(issuer, str) else ""), first, packed), size)
+    except InputError as error:
+        raise MaterialMalformed(f"a listed batch cannot be read: {error}") from error
+    return Unplaced(packed, first, size) if state in _NOT_YET else None

@@ -1,0 +1,558 @@
+"""Audits of a whole registry on a fake chain: from a folder, from a hostile web server, from several nodes."""
+
+import copy
+import http.server
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anchors.base import RevokeBatch, WrongContract
+from registry.core.audit_published import packed_root
+from registry.core.errors import InputError
+from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
+from registry.service.errors import ConflictError
+from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
+from registry.service.publishing import Publication, Publishing
+from registry.store.tables import batches
+from support.fake_chain import FakeChain
+from support.house import House, open_house
+
+Handler = Callable[[http.server.BaseHTTPRequestHandler], None]
+
+
+def write(path: Path, content: bytes) -> bool:
+    if path.exists() and path.read_bytes() == content:
+        return False
+    path.write_bytes(content)
+    return True
+
+
+def publish(house: House, folder: Path) -> Publication:
+    return Publishing(house.context, house.issuers, house.batching, write).publish(folder)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Two issuers, three final batches, one revoked credential."""
+    opened = open_house(tmp_path)
+    for name in ("uni", "school"):
+        issuer = opened.hosting.create(name)
+        ids = opened.issue(issuer, 5, name)
+        opened.batching.seal(issuer)
+        opened.settle()
+        if name == "uni":
+            opened.issue(issuer, 3, "later")
+            opened.batching.seal(issuer)
+            opened.status.request(issuer, ids[2], "revoke")
+    for _ in range(4):
+        opened.settle()
+    assert opened.batch_states() == ["FINAL"] * 3
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def folder(house: House, tmp_path: Path) -> Path:
+    place = tmp_path / "published"
+    assert publish(house, place) == Publication(3, 3, True)
+    return place
+
+
+def audit(chain: FakeChain, *places: Path | str, others: tuple[FakeChain, ...] = (), **more: Any) -> AuditReport:
+    chains = [NamedChain(f"node {number}", node) for number, node in enumerate((chain, *others))]
+    return Auditing(chains, [open_material(str(place)) for place in places], **more).run()
+
+
+def codes(report: AuditReport) -> list[str]:
+    return [finding.code for finding in report.findings]
+
+
+def listing(folder: Path) -> Any:
+    return json.loads((folder / "registry.json").read_bytes())
+
+
+def bend(folder: Path, change: Callable[[Any], None]) -> None:
+    document = listing(folder)
+    change(document)
+    (folder / "registry.json").write_text(json.dumps(document))
+
+
+def leaf_files(folder: Path) -> list[Path]:
+    return sorted((folder / "leaves").rglob("*.bin"))
+
+
+# --- clean ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_clean_registry(house: House, folder: Path, tmp_path: Path) -> None:
+    bundles = tmp_path / "bundles"
+    bundles.mkdir()
+    for name, data in house.bundles.all():
+        (bundles / f"{name}.json").write_bytes(data)
+    report = audit(house.chain, folder, bundles=sorted(bundles.iterdir()), cross_check=True)
+    assert (report.findings, report.incomplete, report.exit_code) == ((), (), 0)
+    assert (report.issuers, report.batches, report.credentials, report.leaves, report.bundles) == (2, 3, 13, 13, 13)
+    assert report.block == house.chain.head()
+
+
+def test_the_same_audit_gives_the_same_report(house: House, folder: Path) -> None:
+    leaf_files(folder)[0].unlink()
+    first, second = (report_to_json(audit(house.chain, folder)) for _ in range(2))
+    assert json.dumps(first) == json.dumps(second)
+    assert first["result"] == "findings"
+    assert first["block"]["number"] == house.chain.head().number
+
+
+def test_without_material_only_the_chain_is_audited(house: House) -> None:
+    report = audit(house.chain)
+    assert (report.exit_code, report.material, report.leaves) == (0, None, 0)
+
+
+def test_an_empty_contract(tmp_path: Path) -> None:
+    empty = open_house(tmp_path)
+    assert publish(empty, tmp_path / "published") == Publication(0, 0, True)
+    assert audit(empty.chain, tmp_path / "published").exit_code == 0
+    empty.close()
+
+
+# --- publishing -----------------------------------------------------------------------------------------------------
+
+
+def test_publishing_again_writes_nothing(house: House, folder: Path) -> None:
+    assert publish(house, folder) == Publication(3, 0, False)
+
+
+def test_only_what_is_new_is_written(house: House, folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in leaf_files(folder)}
+    issuer = house.issuers.look_up("uni")
+    house.issue(issuer, 1, "new")
+    house.batching.seal(issuer)
+    assert publish(house, folder) == Publication(3, 0, False)  # not final yet
+    house.settle()
+    house.settle()
+    assert publish(house, folder) == Publication(4, 1, True)
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+def test_a_cut_off_file_is_written_again(house: House, folder: Path) -> None:
+    [cut, *_] = leaf_files(folder)
+    cut.write_bytes(cut.read_bytes()[:40])
+    assert publish(house, folder).written == 1
+    assert audit(house.chain, folder).exit_code == 0
+
+
+def test_changed_leaves_are_not_published(house: House, tmp_path: Path) -> None:
+    with house.database.write() as connection:
+        connection.execute(batches.update().values(leaves=b"\0" * 160))
+    with pytest.raises(ConflictError, match="not those that were anchored"):
+        publish(house, tmp_path / "published")
+
+
+def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
+    """docs/spec/published.md, example."""
+    text = (Path(__file__).parents[2] / "docs" / "spec" / "published.md").read_text(encoding="utf-8")
+    example = text.split("```json\n")[1].split("\n```")[0]
+    (tmp_path / "registry.json").write_text(example)
+    [batch] = FolderMaterial(tmp_path).listing().batches
+    leaves = [sha256(b"\0" + sha256(b"%d" % number).digest()).digest() for number in range(2)]
+    assert packed_root(b"".join(leaves)) == batch.key.root
+    assert leaves_path(batch.key) in text
+    assert all(leaf.hex()[:8] in text and leaf.hex()[-8:] in text for leaf in leaves)
+
+
+# --- frauds in the material -----------------------------------------------------------------------------------------
+
+
+def test_leaves_that_are_withheld(house: House, folder: Path) -> None:
+    leaf_files(folder)[0].unlink()
+    report = audit(house.chain, folder)
+    assert (codes(report), report.exit_code) == (["leaves_missing"], 1)
+
+
+def test_a_batch_that_is_withheld(house: House, folder: Path) -> None:
+    bend(folder, lambda document: document["batches"].pop())
+    assert codes(audit(house.chain, folder)) == ["leaves_missing"]
+
+
+def test_leaves_that_were_exchanged(house: House, folder: Path) -> None:
+    file = leaf_files(folder)[0]
+    file.write_bytes(file.read_bytes()[::-1])
+    assert codes(audit(house.chain, folder)) == ["root_mismatch"]
+
+
+@pytest.mark.parametrize("size", [0, 31, 160 - 32, 160 + 1, 10_000_000])
+def test_leaves_of_another_length(house: House, folder: Path, size: int) -> None:
+    [file] = [path for path in leaf_files(folder) if path.stat().st_size == 160][:1]
+    file.write_bytes(b"\0" * size)
+    assert codes(audit(house.chain, folder)) == ["leaves_malformed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("size", 6, ["size_differs"]),
+        ("first", 77, ["leaves_missing", "first_differs"]),
+        ("root", "55" * 32, ["leaves_missing", "not_on_chain"]),
+        ("issuer", "0x" + "55" * 20, ["leaves_missing", "not_on_chain"]),
+    ],
+)
+def test_a_listing_that_lies(house: House, folder: Path, name: str, value: Any, code: list[str]) -> None:
+    bend(folder, lambda document: document["batches"][0].__setitem__(name, value))
+    assert codes(audit(house.chain, folder)) == code
+
+
+def test_a_voided_batch(house: House, folder: Path) -> None:
+    batch = house.batching.page()[0]
+    issuer = house.issuers.look_up("uni")
+    house.chain.mine()
+    house.chain._apply(
+        house.chain.tip, RevokeBatch(issuer.address, batch.root, batch.first), issuer.address, b"\7" * 32
+    )
+    assert codes(audit(house.chain, folder)) == ["voided_batch_served"]
+    house.settle()
+    assert publish(house, folder) == Publication(3, 0, True)
+    assert codes(audit(house.chain, folder)) == []
+
+
+def test_another_contract(house: House, folder: Path) -> None:
+    bend(folder, lambda document: document.update(contract="0x" + "55" * 20))
+    assert codes(audit(house.chain, folder)) == ["other_chain"]
+
+
+def test_a_batch_that_is_newer_than_the_audit(house: House, folder: Path) -> None:
+    """The chain is read first: what is anchored and published meanwhile is no fraud."""
+    material = FolderMaterial(folder)
+    before = material.listing
+
+    def publishes_meanwhile() -> Any:
+        house.chain.foreign_anchor(house.issuers.look_up("uni").address, packed_root(b"\7" * 32), 1)
+        new = {"issuer": "0x" + house.issuers.look_up("uni").address.hex(), "first": 8, "size": 1}
+        entry = {**new, "root": packed_root(b"\7" * 32).hex(), "state": "anchored"}
+        bend(folder, lambda document: document["batches"].append(entry))
+        return before()
+
+    material.listing = publishes_meanwhile  # type: ignore[method-assign]
+    assert Auditing([NamedChain("node", house.chain)], [material]).run().findings == ()
+
+
+# --- hostile material -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\xff\xfe", b"[]", b"{", b'{"type":1}', b'{"a":1,"a":2}', b"[" * 100_000, b'"\\ud800"',
+        b'{"type":"PublishedBatches","version":1,"chain":"eip155:1","contract":"0x00","batches":[]}',
+    ],
+)  # fmt: skip
+def test_a_listing_that_cannot_be_read(house: House, folder: Path, content: bytes) -> None:
+    (folder / "registry.json").write_bytes(content)
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("size", 0), ("size", 2**60), ("first", -1), ("first", 1.0), ("state", "x")]
+)
+def test_a_batch_that_cannot_be_read(house: House, folder: Path, name: str, value: Any) -> None:
+    bend(folder, lambda document: document["batches"][0].__setitem__(name, value))
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_links_are_not_followed(house: House, folder: Path, tmp_path: Path) -> None:
+    file = leaf_files(folder)[0]
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_a_pipe_does_not_stop_the_audit(house: House, folder: Path) -> None:
+    file = leaf_files(folder)[0]
+    file.unlink()
+    os.mkfifo(file)
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_no_folder_is_not_clean(house: House, tmp_path: Path) -> None:
+    for place in (tmp_path / "nowhere", tmp_path):
+        report = audit(house.chain, place)
+        assert (report.exit_code, len(report.incomplete)) == (3, 1)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Handler], str]]:
+    servers = []
+
+    def start(handler: Handler) -> str:
+        class Request(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                handler(self)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Request)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def answering(folder: Path, status: int = 200, length: int | None = None, only: str = "", **headers: str) -> Handler:
+    """Serves a folder; what ends with ``only`` with another status, length or header."""
+
+    def handle(request: http.server.BaseHTTPRequestHandler) -> None:
+        path = folder / request.path.lstrip("/")
+        body = path.read_bytes() if path.is_file() else b""
+        bent = bool(only) and request.path.endswith(only)
+        request.send_response(status if bent else 200 if path.is_file() else 404)
+        request.send_header("Content-Length", str(length if bent and length is not None else len(body)))
+        for name, value in headers.items() if bent else ():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+        request.wfile.write(body)
+
+    return handle
+
+
+def test_a_web_server(house: House, folder: Path, serve: Callable[[Handler], str]) -> None:
+    report = audit(house.chain, serve(answering(folder)) + "/")
+    assert (report.exit_code, report.leaves) == (0, 13)
+    assert report.material == audit(house.chain, folder).material
+
+
+@pytest.mark.parametrize("only", [".json", ".bin"])
+@pytest.mark.parametrize(
+    "bent",
+    [{"status": 302, "Location": "/elsewhere"}, {"status": 500}, {"length": 10**9}],
+    ids=["redirect", "error", "longer than it is"],
+)
+def test_a_web_server_that_does_not_answer_rightly(
+    house: House, folder: Path, serve: Callable[[Handler], str], only: str, bent: Any
+) -> None:
+    """Nothing is learnt, so nothing is found for or against it; and it is not clean."""
+    report = audit(house.chain, serve(answering(folder, only=only, **bent)))
+    assert (report.findings, report.exit_code) == ((), 3)
+
+
+def test_a_web_server_that_cuts_off(house: House, folder: Path, serve: Callable[[Handler], str]) -> None:
+    assert set(codes(audit(house.chain, serve(answering(folder, only=".bin", length=7))))) == {"leaves_malformed"}
+
+
+def test_a_web_server_that_compresses(house: House, folder: Path, serve: Callable[[Handler], str]) -> None:
+    report = audit(house.chain, serve(answering(folder, only=".bin", Content_Encoding="gzip")))
+    assert set(codes(report)) == {"material_malformed"}
+
+
+def test_a_web_server_with_neither(house: House, tmp_path: Path, serve: Callable[[Handler], str]) -> None:
+    report = audit(house.chain, serve(answering(tmp_path)))
+    assert (report.findings, report.exit_code) == ((), 3)
+
+
+def test_a_web_server_that_is_down(house: House) -> None:
+    assert audit(house.chain, "http://127.0.0.1:9").exit_code == 3
+
+
+def test_a_web_server_that_trickles(house: House, folder: Path, serve: Callable[[Handler], str]) -> None:
+    gone = threading.Event()
+
+    def trickle(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        while not gone.wait(0.02):
+            try:
+                request.wfile.write(b" ")
+            except OSError:
+                return
+
+    material = WebMaterial(serve(trickle), timeout=0.1)
+    material.leaves  # noqa: B018 - the listing may be long; leaves have a deadline of their own
+    material._static = True
+    report = Auditing([NamedChain("node", house.chain)], [_ListedElsewhere(folder, material)]).run()
+    gone.set()
+    assert (report.findings, report.exit_code) == ((), 3)
+    assert "too slow" in report.incomplete[0]
+
+
+class _ListedElsewhere:
+    def __init__(self, folder: Path, leaves: WebMaterial) -> None:
+        self.name = "bent"
+        self.listing = FolderMaterial(folder).listing
+        self.leaves = leaves.leaves
+
+
+@pytest.mark.parametrize("address", ["ftp://example.org", "http://", "http://[", "https://example.org/?x=1"])
+def test_addresses_that_are_none(address: str) -> None:
+    with pytest.raises(InputError):
+        open_material(address)
+
+
+# --- a registry's API -----------------------------------------------------------------------------------------------
+
+
+def pages(house: House, change: Callable[[Any], None] = lambda _: None) -> Handler:
+    """What GET /v1/batches and …/leaves answer, in pages of two."""
+    names = {issuer.id: issuer for issuer in house.issuers.all()}
+    network = {"chain": "eip155:31337", "contract": "0x" + house.chain.contract.hex(), "name": "fake"}
+
+    def handle(request: http.server.BaseHTTPRequestHandler) -> None:
+        path, _, query = request.path.partition("?")
+        status, body = 404, b""
+        if path == "/v1/batches":
+            after = int(query.partition("cursor=")[2] or 0)
+            found = house.batching.page(None, after, 2)
+            items = [
+                {
+                    "root": batch.root.hex(), "first": batch.first, "size": batch.size, "state": str(batch.state),
+                    "anchor": {"issuer": "0x" + names[batch.issuer_id].address.hex(), "network": network},
+                }
+                for batch in found
+            ]  # fmt: skip
+            page = {"network": network, "batches": items, "next": str(found[-1].id) if len(found) == 2 else None}
+            change(page)
+            status, body = 200, json.dumps(page).encode()
+        elif path.startswith("/v1/batches/"):
+            _, _, _, root, first, _ = path.split("/")
+            status, body = 200, house.batching.leaves(house.batching.look_up(bytes.fromhex(root), int(first))[0])
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    return handle
+
+
+def test_a_registrys_api(house: House, serve: Callable[[Handler], str]) -> None:
+    report = audit(house.chain, serve(pages(house)))
+    assert (report.findings, report.exit_code, report.leaves) == ((), 0, 13)
+
+
+def test_a_batch_that_the_registry_has_not_seen_on_chain_yet(house: House, serve: Callable[[Handler], str]) -> None:
+    def submitted(page: Any) -> None:
+        for batch in page["batches"]:
+            batch.update(state="SUBMITTED", anchor=None)
+
+    assert audit(house.chain, serve(pages(house, submitted))).exit_code == 0
+
+
+def test_a_displaced_batch_is_no_publication(house: House, serve: Callable[[Handler], str]) -> None:
+    def displaced(page: Any) -> None:
+        page["batches"].append({**page["batches"][0], "root": "55" * 32, "state": "DISPLACED", "anchor": None})
+
+    assert audit(house.chain, serve(pages(house, displaced))).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda page: page.update(network=None),
+        lambda page: page.update(network={"chain": "x", "contract": "y"}),
+        lambda page: page.update(network={}),
+        lambda page: page["network"].update(contract="0x" + os.urandom(20).hex()),
+        lambda page: page.update(batches={}),
+        lambda page: page.update(batches=["x"]),
+        lambda page: page.update(batches=[], next="again"),
+        lambda page: page.update(next=5),
+        lambda page: page["batches"][0].update(root=None),
+        lambda page: page["batches"][0].update(size=True),
+        lambda page: page["batches"][0].update(anchor=None),
+    ],
+)
+def test_an_api_that_misleads(house: House, serve: Callable[[Handler], str], change: Callable[[Any], None]) -> None:
+    assert codes(audit(house.chain, serve(pages(house, change)))) == ["material_malformed"]
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------------
+
+
+def test_nodes_that_agree(house: House, folder: Path) -> None:
+    assert audit(house.chain, folder, others=(house.chain,)).exit_code == 0
+
+
+def test_a_node_on_another_branch(house: House) -> None:
+    other = copy.copy(house.chain)
+    other.blocks = list(house.chain.blocks)
+    other.reorganise(2, keep=False, blocks=2)
+    assert set(codes(audit(house.chain, others=(other,)))) == {"nodes_disagree"}
+
+
+def test_a_second_node_that_is_down(house: House) -> None:
+    other = FakeChain(house.clock)
+    other.unreachable = True
+    report = audit(house.chain, others=(other,))
+    assert (report.findings, report.exit_code) == ((), 3)
+
+
+def test_a_node_that_is_down(house: House, folder: Path) -> None:
+    house.chain.unreachable = True
+    report = audit(house.chain, folder)
+    assert (report.findings, report.exit_code, report.block) == ((), 3, None)
+
+
+def test_a_reorganisation_while_the_chain_is_read(house: House) -> None:
+    house.chain.fault = lambda name, when: (
+        house.chain.reorganise(1) if (name, when) == ("read_events", "after") else None
+    )
+    assert audit(house.chain).exit_code == 3
+
+
+def test_another_code(house: House) -> None:
+    def refuse(name: str, _when: str) -> None:
+        if name == "check":
+            raise WrongContract("the code hash is another one")
+
+    house.chain.fault = refuse
+    report = audit(house.chain)
+    assert (codes(report), report.exit_code, len(report.incomplete)) == (["code_hash_differs"], 1, 1)
+    house.chain.fault = lambda _name, _when: None
+    other = copy.copy(house.chain)
+    other.fault = refuse
+    assert codes(audit(house.chain, others=(other,))) == ["nodes_disagree"]
+
+
+def test_a_node_without_history(house: House, folder: Path) -> None:
+    """The material names the batches, the state confirms them: that is no fault, and it is said."""
+    for block in house.chain.blocks:
+        block.events.clear()
+    report = audit(house.chain, folder)
+    assert (codes(report), report.exit_code, report.leaves) == (["history_incomplete"] * 2, 0, 13)
+
+
+def test_a_revocation_taken_back(house: House) -> None:
+    house.chain.mine()
+    house.chain.tip.state.revoked.clear()
+    assert codes(audit(house.chain)) == ["revocation_undone"]
+
+
+# --- bundles --------------------------------------------------------------------------------------------------------
+
+
+def test_bundles_that_are_none(house: House, tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_bytes(b"\xff{")
+    report = audit(house.chain, bundles=[tmp_path / "one.json"])
+    assert codes(report) == ["credential_unreadable"]
+    report = audit(house.chain, bundles=[tmp_path / "nowhere.json"])
+    assert (report.findings, report.exit_code) == ((), 3)
+
+
+def test_a_changed_bundle(house: House, folder: Path, tmp_path: Path) -> None:
+    _, data = next(iter(house.bundles.all()))
+    (tmp_path / "one.json").write_bytes(data.replace("Zoë".encode(), b"Eve"))
+    report = audit(house.chain, folder, bundles=[tmp_path / "one.json"])
+    assert codes(report) == ["credential_not_in_batch"]
+
+
+def test_the_cross_check_can_fail(house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.service.auditing.merklelib_root", lambda _: b"\0" * 32)
+    assert codes(audit(house.chain, folder, cross_check=True)) == ["oracle_disagrees"] * 3
