@@ -6,6 +6,7 @@ What happened to a batch is decided from the contract's state, never from a tran
     nextIndex <  first                            -> wait for the batch before it
     nextIndex == first                            -> send it
     nextIndex >  first, and no record             -> somebody else used the issuer's sequence; DISPLACED once final
+    nextIndex <  first, with nothing between      -> somebody else had used it, and a reorganisation took that away
 
 A displaced batch and everything behind it gets new indexes, salts and leaves: nothing of it has left the service.
 """
@@ -15,13 +16,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from anchors.base import AnchorBatch, EvidenceQuery, IssuerState, SetSuspension
+from anchors.base import AnchorBatch, EvidenceQuery, IssuerState, SetKey, SetSuspension
 from registry.core import canonical
 from registry.core.model import BatchRecord, BlockRef
 from registry.service import operations
 from registry.service.batching import UNFINISHED, Batch, BatchState, load_batches
 from registry.service.context import Context
-from registry.service.issuers import SELF, Issuer, Issuers, lock_issuer
+from registry.service.issuers import HOSTED, SELF, Issuer, Issuers, lock_issuer
 from registry.service.issuing import secure
 from registry.service.operations import ANCHOR, SET_KEY, SUSPEND, Operation
 from registry.service.outbox import Outbox, is_live
@@ -30,6 +31,7 @@ from registry.store.tables import batches, credentials, issuers, status_requests
 __all__ = ["Anchoring", "final_block"]
 
 _SIGNATURE_MARGIN_SECONDS = 30
+_KEY_ERRORS = frozenset({"NotEntitled", "InvalidNonce", "SignatureExpired"})
 _CHUNK = 1_000
 
 _log = logging.getLogger(__name__)
@@ -64,38 +66,40 @@ class Anchoring:
         next_index = chain.read_issuer(issuer.address, head).next_index
         changed = False
         for batch in self._unfinished(issuer):
-            record = chain.read_record(issuer.address, batch.root, batch.first, head)
+            record = None
+            if batch.end <= next_index:  # otherwise it cannot be there: records have no gaps
+                record = chain.read_record(issuer.address, batch.root, batch.first, head)
             if record is not None and record.size == batch.size:
                 changed |= self._mark_anchored(issuer, batch, record, final)
             elif batch.state is BatchState.ANCHORED:
                 self._mark_unanchored(batch)
                 changed = True
-        expected = self._first_missing_index(issuer)
+        kept, expected = self._sequence(issuer)
         if next_index == expected:
             return self._set_halted(issuer, None) or changed
-        if next_index < expected:
+        finally_next = chain.read_issuer(issuer.address, final).next_index if final else 0
+        if next_index < kept:
             return (
                 self._set_halted(
                     issuer,
-                    f"The chain has {next_index:,} credentials of {issuer.name}, the database holds {expected:,} for "
+                    f"The chain has {next_index:,} credentials of {issuer.name}, the database holds {kept:,} for "
                     "anchored. Nothing is accepted until they agree: check RPC_URLS, CHAIN_ID and CONTRACT; if the "
                     "chain itself lost blocks, wait for it or restore it.",
                 )
                 or changed
             )
-        return self._settle_foreign(issuer, expected, next_index, final) or changed
-
-    def _settle_foreign(self, issuer: Issuer, expected: int, next_index: int, final: BlockRef | None) -> bool:
-        """Somebody else anchored in this issuer's sequence: another registry with its key, or an older self."""
-        finally_next = self._context.chain.read_issuer(issuer.address, final).next_index if final else 0
-        if finally_next <= expected:
-            return self._set_halted(
-                issuer,
-                f"Indexes {expected:,} to {next_index - 1:,} of {issuer.name} were anchored by somebody else with its "
-                "key. Nothing is accepted until that is final; then what is not anchored is renumbered by itself. Find "
-                "out who holds the issuer's key.",
+        if next_index > expected >= finally_next:
+            return (
+                self._set_halted(
+                    issuer,
+                    f"Indexes {expected:,} to {next_index - 1:,} of {issuer.name} were anchored by somebody else with "
+                    "its key. Nothing is accepted until that is final; then what is not anchored is renumbered by "
+                    "itself. Find out who holds the issuer's key.",
+                )
+                or changed
             )
-        self._displace(issuer, next_index)
+        # Only what is final, and what is ours, counts: a foreign anchor beyond that may be gone again tomorrow.
+        self._displace(issuer, max(finally_next, kept))
         return True
 
     def _mark_anchored(self, issuer: Issuer, batch: Batch, record: BatchRecord, final: BlockRef | None) -> bool:
@@ -120,7 +124,10 @@ class Anchoring:
                 if batch.state is BatchState.ANCHORED and batch.note == note:
                     return False
                 values |= {"state": BatchState.ANCHORED}
-                self._note(batch.operation_id, note)
+                with self._context.database.write() as connection:
+                    connection.execute(
+                        update(operations.table).where(operations.table.c.id == batch.operation_id).values(note=note)
+                    )
             else:
                 values |= {"block_hash": location.block_hash, "transaction": location.transaction}
         with self._context.database.write() as connection:
@@ -148,14 +155,16 @@ class Anchoring:
             if not live:
                 operations.set_state(connection, batch.operation_id, "PENDING")
 
-    def _first_missing_index(self, issuer: Issuer) -> int:
-        """The first index that is not on chain, as far as the database knows."""
+    def _sequence(self, issuer: Issuer) -> tuple[int, int]:
+        """As far as the database knows: where the last batch on chain ends, and the first index that is not there."""
+        mine, on_chain = batches.c.issuer_id == issuer.id, (BatchState.ANCHORED, BatchState.FINAL)
         with self._context.database.read() as connection:
+            kept = connection.execute(
+                select(func.max(batches.c.first + batches.c.size)).where(mine, batches.c.state.in_(on_chain))
+            ).scalar()
             first_batch = connection.execute(
                 select(func.min(batches.c.first)).where(
-                    batches.c.issuer_id == issuer.id,
-                    batches.c.state.in_(UNFINISHED),
-                    batches.c.state != BatchState.ANCHORED,
+                    mine, batches.c.state.in_(UNFINISHED), batches.c.state.not_in(on_chain)
                 )
             ).scalar()
             first_open = connection.execute(
@@ -164,8 +173,7 @@ class Anchoring:
                 )
             ).scalar()
             end = connection.execute(select(issuers.c.next_index).where(issuers.c.id == issuer.id)).scalar_one()
-        indexes: list[int] = [end, *(value for value in (first_batch, first_open) if value is not None)]
-        return min(indexes)
+        return kept or 0, min(value for value in (end, first_batch, first_open) if value is not None)
 
     def _unfinished(self, issuer: Issuer) -> list[Batch]:
         with self._context.database.read() as connection:
@@ -181,11 +189,14 @@ class Anchoring:
             _log.error("%s", reason)
         return True
 
-    def _note(self, operation_id: int, note: str | None) -> None:
+    def _note(self, operation: Operation, note: str) -> None:
+        """Says what a waiting call waits for, unless it already says so."""
+        if operation.note == note:
+            return
         table = operations.table
         with self._context.database.write() as connection:
             connection.execute(
-                update(table).where(table.c.id == operation_id, table.c.note.is_distinct_from(note)).values(note=note)
+                update(table).where(table.c.id == operation.id, table.c.state == "PENDING").values(note=note)
             )
 
     def _displace(self, issuer: Issuer, base: int) -> None:
@@ -204,7 +215,7 @@ class Anchoring:
                 connection.execute(update(credentials).where(credentials.c.batch_id == batch.id).values(batch_id=None))
             moved = self._renumber(connection, current, base)
             connection.execute(
-                update(issuers).where(issuers.c.id == issuer.id).values(next_index=max(base + moved, base), halted=None)
+                update(issuers).where(issuers.c.id == issuer.id).values(next_index=base + moved, halted=None)
             )
         _log.warning(
             "Renumbered %d credentials of %s from index %d on, and displaced %d batches: somebody else anchored with "
@@ -220,14 +231,15 @@ class Anchoring:
         )
         index = base
         while rows := connection.execute(
-            select(credentials.c.id, credentials.c.content, credentials.c.leaf)
+            select(credentials.c.id, credentials.c.content)
             .where(open_, credentials.c.credential_index < 0)
             .order_by(credentials.c.credential_index.desc())
             .limit(_CHUNK)
         ).all():
             for row in rows:
-                values: dict[str, Any] = {"credential_index": index}
-                if row.content is not None:  # a tombstone keeps its random leaf
+                # A tombstone's leaf is random; were it kept, a batch of tombstones could get a root that it had before.
+                values: dict[str, Any] = {"credential_index": index, "leaf": self._context.random(32)}
+                if row.content is not None:
                     salt = self._context.random(32)
                     document = canonical.parse_json(row.content)
                     content, leaf_hash = secure(document, issuer.status_base, index, salt)
@@ -259,21 +271,27 @@ class Anchoring:
 
     # --- what is wanted ---
 
-    def send(self, head: BlockRef) -> bool:
+    def send(self, head: BlockRef, final: BlockRef | None) -> bool:
         """Sends what can be sent, oldest first; returns whether anything was. Raises ChainUnreachable."""
         table = operations.table
         with self._context.database.read() as connection:
             pending = operations.load(connection, table.c.state == "PENDING")
+        changed = False
         states: dict[int, tuple[Issuer, IssuerState]] = {}  # one question for each issuer, not for each call
-        sent = False
+        free = self._context.rules.transactions_in_flight - self._outbox.in_flight()
         for operation in pending:
-            if self._outbox.in_flight() >= self._context.rules.transactions_in_flight:
+            if free <= 0:
                 break
             if operation.issuer_id not in states:
                 issuer = self._issuers.by_id(operation.issuer_id)
                 states[issuer.id] = issuer, self._context.chain.read_issuer(issuer.address, head)
-            sent |= self._send_one(operation, *states[operation.issuer_id], head)
-        return sent
+            issuer, state = states[operation.issuer_id]
+            if operation.kind == SET_KEY and self._has_key(operation, final):
+                changed = True
+            elif self._send_one(operation, issuer, state, head):
+                free -= 1
+                changed = True
+        return changed
 
     def _send_one(self, operation: Operation, issuer: Issuer, state: IssuerState, head: BlockRef) -> bool:
         if operation.kind == ANCHOR and not self._is_next(operation, state):
@@ -283,15 +301,28 @@ class Anchoring:
         if not self._is_authorised(operation, issuer, head):
             return False
         result = self._outbox.send(operation, head)
-        if not result.sent:
-            self._note(operation.id, result.note)
+        if result.note is not None:
+            again = issuer.mode == HOSTED and result.error in _KEY_ERRORS
+            hint = f" Give the operator's key again: `registry issuer authorize {issuer.name}`." if again else ""
+            self._note(operation, result.note + hint)
         return result.sent
+
+    def _has_key(self, operation: Operation, final: BlockRef | None) -> bool:
+        """Whether the key is there for good: an older gift arrived, which made this one's signature worthless."""
+        if not isinstance(operation.call, SetKey):
+            raise TypeError(f"operation {operation.id} is no gift of a key")
+        wanted, call = operation.call.roles, operation.call
+        if final is None or self._context.chain.read_roles(call.issuer, call.key, final) & wanted != wanted:
+            return False
+        with self._context.database.write() as connection:
+            operations.set_state(connection, operation.id, "DONE")
+        return True
 
     def _is_next(self, operation: Operation, state: IssuerState) -> bool:
         if not isinstance(operation.call, AnchorBatch):
             raise TypeError(f"operation {operation.id} is no anchor")
         if state.next_index < operation.call.first:
-            self._note(operation.id, "Waits for the batch before it.")
+            self._note(operation, "Waits for the batch before it.")
         return state.next_index == operation.call.first
 
     def _with_current_nonce(self, operation: Operation, state: IssuerState) -> Operation:
@@ -309,14 +340,14 @@ class Anchoring:
         if authority is None:
             if issuer.mode != SELF and operation.kind != SET_KEY:
                 return True
-            self._note(operation.id, "Waits for the issuer's signature: `registry sign`.")
+            self._note(operation, "Waits for the issuer's signature: `registry sign`.")
         elif authority.deadline > max(self._context.clock(), head.timestamp) + _SIGNATURE_MARGIN_SECONDS:
             return True
         else:
             with self._context.database.write() as connection:
-                operations.set_authority(connection, operation.id, None)
+                operations.set_authority(connection, operation, None)
             again = f"registry issuer authorize {issuer.name}" if operation.kind == SET_KEY else "registry sign"
-            self._note(operation.id, f"The signature ran out before it could be used; sign again: `{again}`.")
+            self._note(operation, f"The signature ran out before it could be used; sign again: `{again}`.")
         if operation.batch_id is not None:
             self._set_batch_state(operation.batch_id, BatchState.AWAITING_SIGNATURE)
         return False

@@ -18,7 +18,7 @@ from registry.service.context import Context
 from registry.service.errors import NotFoundError
 from registry.service.issuers import Issuer, lock_issuer
 from registry.store.database import AnyRow
-from registry.store.tables import batches, credentials
+from registry.store.tables import batches, credentials, issuers
 
 __all__ = ["UNFINISHED", "Batch", "BatchState", "Batching", "load_batches"]
 
@@ -131,20 +131,23 @@ class Batching:
     def due(self) -> list[int]:
         """The issuers (ids) that have a batch to seal: enough of it is open, or it has been open for long enough."""
         rules, now = self._context.rules, self._context.clock()
+        # What is open is the end of an issuer's sequence, so its first credential tells how many there are; and it is
+        # among the oldest, as indexes are given in the order of acceptance.
+        inner = credentials.alias()
+        open_ = (inner.c.issuer_id == issuers.c.id) & inner.c.batch_id.is_(None)
+        first = select(func.min(inner.c.credential_index)).where(open_).correlate(issuers).scalar_subquery()
         with self._context.database.read() as connection:
             rows = connection.execute(
-                select(
-                    credentials.c.issuer_id,
-                    func.count().label("open"),
-                    func.min(credentials.c.accepted_at).label("oldest"),
-                )
-                .where(credentials.c.batch_id.is_(None))
-                .group_by(credentials.c.issuer_id)
+                select(issuers.c.id, issuers.c.next_index, credentials.c.credential_index, credentials.c.accepted_at)
+                .join(credentials, credentials.c.issuer_id == issuers.c.id)
+                .where(credentials.c.credential_index == first)
+                .order_by(issuers.c.id)
             ).all()
         return [
-            row.issuer_id
+            row.id
             for row in rows
-            if row.open >= rules.batch_max_size or row.oldest <= now - rules.batch_max_age_seconds
+            if row.next_index - row.credential_index >= rules.batch_max_size
+            or row.accepted_at <= now - rules.batch_max_age_seconds
         ]
 
     def look_up(self, root: bytes, first: int) -> list[Batch]:

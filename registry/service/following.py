@@ -2,7 +2,8 @@
 
 Progress is kept as blocks with their hashes: the last block of every range that was read. If the chain has another
 block at such a number, everything above the newest one that still agrees is deleted and read again. The tables hold
-nothing that is not on chain: they can be deleted at any time.
+nothing that is not on chain: they can be deleted at any time. (Only a reorganisation below what counted as final, just
+then, would go unnoticed: production chains know none.)
 """
 
 import logging

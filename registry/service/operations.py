@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from anchors import base
 from anchors.base import ContractCall, Signature
@@ -25,6 +25,7 @@ __all__ = [
     "set_nonce",
     "set_state",
     "table",
+    "take",
 ]
 
 ANCHOR = "anchor"
@@ -77,7 +78,7 @@ def create(
         issuer_id=issuer_id,
         batch_id=batch_id,
         kind=kind,
-        call=json.dumps(call_to_json(call), separators=(",", ":")),
+        call=_text(call),
         state="PENDING",
         created_at=now,
         **_authority_columns(authority),
@@ -96,9 +97,23 @@ def set_state(connection: Connection, operation_id: int, state: str, note: str |
     connection.execute(update(table).where(table.c.id == operation_id).values(state=state, note=note))
 
 
-def set_authority(connection: Connection, operation_id: int, authority: Signature | None) -> None:
-    """Stores (or takes away) the issuer's signature."""
-    connection.execute(update(table).where(table.c.id == operation_id).values(_authority_columns(authority)))
+def take(connection: Connection, operation: Operation) -> bool:
+    """PENDING -> SENT; False if it is not PENDING any more, or its call or signature changed since it was read."""
+    taken = connection.execute(
+        update(table)
+        .where(
+            _unchanged(operation),
+            table.c.signature.is_not_distinct_from(_authority_columns(operation.authority)["signature"]),
+        )
+        .values(state="SENT", note=None)
+    )
+    return taken.rowcount == 1
+
+
+def set_authority(connection: Connection, operation: Operation, authority: Signature | None) -> bool:
+    """Stores (or takes away) the issuer's signature; False if the call does not wait, or changed since it was read."""
+    stored = connection.execute(update(table).where(_unchanged(operation)).values(_authority_columns(authority)))
+    return stored.rowcount == 1
 
 
 def set_nonce(connection: Connection, operation: Operation, nonce: int) -> Operation:
@@ -106,8 +121,9 @@ def set_nonce(connection: Connection, operation: Operation, nonce: int) -> Opera
     if isinstance(operation.call, base.AnchorBatch | base.Revoke):
         raise TypeError(f"{operation.kind} carries no nonce")
     call = replace(operation.call, nonce=nonce)
-    text = json.dumps(call_to_json(call), separators=(",", ":"))
-    connection.execute(update(table).where(table.c.id == operation.id).values(call=text, **_authority_columns(None)))
+    connection.execute(
+        update(table).where(table.c.id == operation.id).values(call=_text(call), **_authority_columns(None))
+    )
     return replace(operation, call=call, authority=None)
 
 
@@ -124,6 +140,15 @@ def call_from_json(value: dict[str, Any]) -> ContractCall:
     kind = _CALLS[value["call"]]
     call: ContractCall = kind(**{field.name: _from_json(value[field.name], field.name) for field in fields(kind)})
     return call
+
+
+def _text(call: ContractCall) -> str:
+    return json.dumps(call_to_json(call), separators=(",", ":"))
+
+
+def _unchanged(operation: Operation) -> ColumnElement[bool]:
+    """One statement checks and writes: people and the worker meet here without a lock."""
+    return (table.c.id == operation.id) & (table.c.state == "PENDING") & (table.c.call == _text(operation.call))
 
 
 def _to_json(value: bytes | int | str | tuple[int, ...]) -> Any:

@@ -88,10 +88,8 @@ class Signing:
             raise NotFoundError("no_such_request", "There is no such signing request.")
         self._check(found[0].call, authority)
         with self._context.database.write() as connection:
-            [operation] = operations.load(connection, table.c.id == request_id)
-            if operation.state != "PENDING" or operation.call != found[0].call:
+            if not operations.set_authority(connection, found[0], authority):
                 raise ConflictError("not_waiting", "This call does not wait for a signature (any more).")
-            operations.set_authority(connection, operation.id, authority)
 
     def _check(self, call: ContractCall, authority: Signature) -> None:
         chain = self._context.chain

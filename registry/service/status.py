@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, update
 
 from anchors.base import ContractCall, Revoke, SetSuspension
 from registry.core.model import BlockRef
@@ -18,14 +18,16 @@ from registry.service import operations
 from registry.service.batching import BatchState
 from registry.service.context import Context
 from registry.service.errors import ConflictError, GoneError, InvalidError, NotFoundError
-from registry.service.issuers import Issuer, Issuers
+from registry.service.issuers import Issuer, Issuers, lock_issuer
 from registry.store.database import AnyRow
-from registry.store.tables import batches, credentials, status_requests
+from registry.store.tables import batches, credentials, issuers, status_requests
 
 __all__ = ["ACTIONS", "StatusRequest", "StatusService"]
 
 ACTIONS = ("revoke", "suspend", "reinstate")
-_PENDING = ("WAITING", "SENT")
+_SENT = ("SENT", "ON_CHAIN")
+_PAGE = 20_000  # requests that are looked at together
+_KEYS = 500  # in one query; SQLite takes some thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,12 @@ class StatusService:
         """
         if action not in ACTIONS:
             raise InvalidError("action", f"action must be one of: {', '.join(ACTIONS)}.", "/action")
-        if reason is not None and (len(reason) > 1_000 or "\0" in reason):
-            raise InvalidError("reason", "reason must have at most 1,000 characters, none of them NUL.", "/reason")
+        if reason is not None and (len(reason) > 1_000 or not _is_storable(reason)):
+            raise InvalidError(
+                "reason", "reason must have at most 1,000 characters of Unicode, without NUL.", "/reason"
+            )
         with self._context.database.write() as connection:
+            lock_issuer(connection, issuer.id)  # before the credential, as sealing and renumbering do: or they deadlock
             credential = _own_credential(connection, issuer, credential_id)
             if credential.state == "WITHDRAWN":
                 raise GoneError("withdrawn", "The credential was withdrawn before it was sealed.")
@@ -89,6 +94,7 @@ class StatusService:
         A crash leaves either all or nothing erased. Raises NotFoundError, GoneError if it is already gone.
         """
         with self._context.database.write() as connection:
+            lock_issuer(connection, issuer.id)
             credential = _own_credential(connection, issuer, credential_id)
             if credential.state == "ERASED":
                 raise GoneError("erased", "The credential was erased before.")
@@ -127,27 +133,29 @@ class StatusService:
     # --- what others want to know ---
 
     def announced(self, pairs: Iterable[tuple[bytes, int]]) -> set[tuple[bytes, int]]:
-        """Which of these (issuer address, index) have a revocation that is asked for and not on chain yet."""
-        wanted = set(pairs)
-        if not wanted:
-            return set()
-        by_address = {issuer.address: issuer for issuer in self._issuers.all()}
+        """Which of these (issuer address, index) have a revocation that was asked for, whatever became of it.
+
+        Those on chain as well: after a reorganisation the chain may not show them for a while.
+        """
+        wanted: dict[bytes, list[int]] = defaultdict(list)
+        for address, index in set(pairs):
+            wanted[address].append(index)
         found: set[tuple[bytes, int]] = set()
         with self._context.database.read() as connection:
-            for address in {address for address, _ in wanted} & by_address.keys():
-                indexes = [index for issuer, index in wanted if issuer == address]
-                statement = (
-                    select(credentials.c.credential_index)
-                    .join(status_requests, status_requests.c.credential_id == credentials.c.id)
-                    .where(
-                        credentials.c.issuer_id == by_address[address].id,
-                        credentials.c.credential_index.between(min(indexes), max(indexes)),
-                        status_requests.c.action == "revoke",
-                        status_requests.c.state.in_(_PENDING),
+            for address, indexes in wanted.items():
+                for start in range(0, len(indexes), _KEYS):
+                    statement = (
+                        select(credentials.c.credential_index)
+                        .join(issuers, issuers.c.id == credentials.c.issuer_id)
+                        .join(status_requests, status_requests.c.credential_id == credentials.c.id)
+                        .where(
+                            issuers.c.address == address,
+                            credentials.c.credential_index.in_(indexes[start : start + _KEYS]),
+                            status_requests.c.action == "revoke",
+                            status_requests.c.state != "SUPERSEDED",
+                        )
                     )
-                )
-                rows = connection.scalars(statement)
-                found |= {(address, index) for index in rows} & wanted
+                    found |= {(address, index) for index in connection.scalars(statement)}
         return found
 
     def counts(self) -> dict[str, int]:
@@ -161,50 +169,51 @@ class StatusService:
     def settle(self, head: BlockRef, final: BlockRef | None) -> bool:
         """Sees which requests the chain shows by now; returns whether anything changed. Raises ChainUnreachable."""
         changed = False
-        for issuer_id, rows in self._by_issuer(("SENT", "ON_CHAIN")).items():
-            address = self._issuers.by_id(issuer_id).address
-            words = sorted({word_and_mask(row.credential_index)[0] for row in rows})
-            now = self._context.chain.read_words(address, words, head)
-            then = self._context.chain.read_words(address, words, final) if final else {}
-            with self._context.database.write() as connection:
-                for row in rows:
-                    state, block = "SENT", None
-                    if _shows(now, row):
-                        state = "ON_CHAIN"
-                        if final and _shows(then, row):
-                            state, block = "FINAL", final.number
-                    if state != row.state:
-                        connection.execute(
-                            update(status_requests)
-                            .where(status_requests.c.id == row.id)
-                            .values(state=state, final_block=block)
-                        )
-                        changed = True
+        for issuer_id in self._issuers_with(_SENT):
+            address, after = self._issuers.by_id(issuer_id).address, 0
+            while rows := self._page(issuer_id, _SENT, after):
+                changed |= self._settle_page(address, rows, head, final)
+                after = rows[-1].id
         return changed
+
+    def _settle_page(self, address: bytes, rows: Sequence[AnyRow], head: BlockRef, final: BlockRef | None) -> bool:
+        words = sorted({word_and_mask(row.credential_index)[0] for row in rows})
+        now = self._context.chain.read_words(address, words, head)
+        then = self._context.chain.read_words(address, words, final) if final else {}
+        moved: dict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            state = "ON_CHAIN" if _shows(now, row) else "SENT"
+            # Carried out for good is final as well, even if the issuer itself has changed the status again since.
+            if final and ((state == "ON_CHAIN" and _shows(then, row)) or row.operation_state == "DONE"):
+                state = "FINAL"
+            if state != row.state:
+                moved[state].append(row.id)
+        for state, ids in moved.items():
+            block = final.number if final and state == "FINAL" else None
+            with self._context.database.write() as connection:
+                _update(connection, ids, state=state, final_block=block)
+        return bool(moved)
 
     def collect(self) -> bool:
         """Puts waiting requests of anchored credentials into as few calls as they fit; returns whether it made any."""
         made = False
-        for issuer_id, rows in self._by_issuer(("WAITING",), anchored=True).items():
+        for issuer_id in self._issuers_with(("WAITING",)):
             issuer = self._issuers.by_id(issuer_id)
+            rows = self._page(issuer_id, ("WAITING",), anchored=True)
             made |= self._collect_revocations(issuer, [row for row in rows if row.action == "revoke"])
             made |= self._collect_suspensions(issuer, [row for row in rows if row.action != "revoke"])
         return made
 
     def _collect_revocations(self, issuer: Issuer, rows: Sequence[AnyRow]) -> bool:
-        masks: dict[int, int] = defaultdict(int)
-        taken = []
+        by_word: dict[int, list[AnyRow]] = defaultdict(list)
         for row in rows:
-            word, mask = word_and_mask(row.credential_index)
-            if word not in masks and len(masks) >= self._context.rules.status_words_per_transaction:
-                continue  # the next call
-            masks[word] |= mask
-            taken.append(row)
-        if not taken:
-            return False
-        call = Revoke(issuer.address, tuple(masks), tuple(masks.values()))
-        self._store(issuer, operations.REVOKE, call, taken)
-        return True
+            by_word[word_and_mask(row.credential_index)[0]].append(row)
+        words, size = list(by_word), self._context.rules.status_words_per_transaction
+        for some in (words[start : start + size] for start in range(0, len(words), size)):
+            masks = tuple(sum({word_and_mask(row.credential_index)[1] for row in by_word[word]}) for word in some)
+            taken = [row for word in some for row in by_word[word]]
+            self._store(issuer, operations.REVOKE, Revoke(issuer.address, tuple(some), masks), taken)
+        return bool(rows)
 
     def _collect_suspensions(self, issuer: Issuer, rows: Sequence[AnyRow]) -> bool:
         """One call at a time, because each names the issuer's counter; of several requests the last one counts."""
@@ -234,22 +243,23 @@ class StatusService:
             operation_id = operations.create(
                 connection, issuer_id=issuer.id, kind=kind, call=call, now=self._context.clock()
             )
-            for row in rows:
+            _update(connection, [row.id for row in rows], state="SENT", operation_id=operation_id)
+            if kind == operations.SUSPEND:  # what was asked before says nothing about what the chain will show
+                newer = status_requests.alias()
                 connection.execute(
                     update(status_requests)
-                    .where(status_requests.c.id == row.id)
-                    .values(state="SENT", operation_id=operation_id)
-                )
-                if kind == operations.SUSPEND:  # what was asked before says nothing about what the chain will show
-                    connection.execute(
-                        update(status_requests)
-                        .where(
-                            status_requests.c.credential_id == row.credential_id,
-                            status_requests.c.id < row.id,
-                            status_requests.c.action != "revoke",
-                        )
-                        .values(state="SUPERSEDED")
+                    .where(
+                        status_requests.c.issuer_id == issuer.id,
+                        status_requests.c.action != "revoke",
+                        status_requests.c.state != "SUPERSEDED",
+                        exists().where(
+                            newer.c.credential_id == status_requests.c.credential_id,
+                            newer.c.operation_id == operation_id,
+                            newer.c.id > status_requests.c.id,
+                        ),
                     )
+                    .values(state="SUPERSEDED")
+                )
 
     def _has_open(self, issuer: Issuer, kind: str) -> bool:
         table = operations.table
@@ -263,29 +273,43 @@ class StatusService:
                 )
             )
 
-    def _by_issuer(self, states: tuple[str, ...], *, anchored: bool = False) -> dict[int, list[AnyRow]]:
+    def _issuers_with(self, states: tuple[str, ...]) -> list[int]:
+        table = status_requests.c
+        with self._context.database.read() as connection:
+            return list(
+                connection.scalars(
+                    select(table.issuer_id).where(table.state.in_(states)).distinct().order_by(table.issuer_id)
+                )
+            )
+
+    def _page(
+        self, issuer_id: int, states: tuple[str, ...], after: int = 0, *, anchored: bool = False
+    ) -> Sequence[AnyRow]:
+        """So many requests of an issuer, oldest first: about as many as fit into a call."""
         statement = (
             select(
                 status_requests.c.id,
-                status_requests.c.issuer_id,
                 status_requests.c.action,
                 status_requests.c.state,
-                status_requests.c.credential_id,
                 credentials.c.credential_index,
+                operations.table.c.state.label("operation_state"),
             )
             .join(credentials, credentials.c.id == status_requests.c.credential_id)
-            .where(status_requests.c.state.in_(states))
-            .order_by(status_requests.c.issuer_id, status_requests.c.id)
+            .outerjoin(operations.table, operations.table.c.id == status_requests.c.operation_id)
+            .where(
+                status_requests.c.issuer_id == issuer_id,
+                status_requests.c.state.in_(states),
+                status_requests.c.id > after,
+            )
+            .order_by(status_requests.c.id)
+            .limit(_PAGE)
         )
         if anchored:
             statement = statement.join(batches, batches.c.id == credentials.c.batch_id).where(
                 batches.c.state.in_((BatchState.ANCHORED, BatchState.FINAL))
             )
-        result: dict[int, list[AnyRow]] = defaultdict(list)
         with self._context.database.read() as connection:
-            for row in connection.execute(statement):
-                result[row.issuer_id].append(row)
-        return result
+            return connection.execute(statement).all()
 
     def _last_request(self, connection: Connection, credential_id: str) -> AnyRow | None:
         return connection.execute(
@@ -303,6 +327,20 @@ class StatusService:
                 .where(status_requests.c.credential_id == credential_id, status_requests.c.action == "revoke")
             ).scalar_one()
         )
+
+
+def _update(connection: Connection, ids: Sequence[int], **values: Any) -> None:
+    for start in range(0, len(ids), _KEYS):
+        connection.execute(
+            update(status_requests)
+            .where(status_requests.c.id.in_(ids[start : start + _KEYS]), status_requests.c.state != "SUPERSEDED")
+            .values(values)
+        )
+
+
+def _is_storable(text: str) -> bool:
+    """Databases take neither NUL (PostgreSQL) nor lone surrogates, which a command line may hold."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _shows(words: dict[int, Any], row: AnyRow) -> bool:

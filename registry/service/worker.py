@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlalchemy import select, text
+from sqlalchemy import exists, select, text
 
 from anchors.base import ChainError
 from registry.service.anchoring import Anchoring, final_block
@@ -24,7 +24,7 @@ from registry.service.issuers import Issuer, Issuers
 from registry.service.outbox import Outbox
 from registry.service.status import StatusService
 from registry.store.database import Database
-from registry.store.tables import batches, credentials
+from registry.store.tables import batches, credentials, issuers
 
 __all__ = ["Step", "Worker", "only_worker"]
 
@@ -106,10 +106,13 @@ class Worker:
     def _step_chain(self) -> bool:
         head = self._context.chain.head()
         progress = self.follower.sync(head)
+        everyone = self._issuers.all()
+        if self._touched is not None:  # at once: the follower tells it only this time, and the chain may fall silent
+            self._touched |= progress.touched & {issuer.address for issuer in everyone}
         final = final_block(self._context, head)
         changed = progress.events > 0 or progress.forked_at is not None
         changed |= self._outbox.settle(head, final)
-        for issuer in self._to_settle(progress.touched):
+        for issuer in self._to_settle(everyone):
             changed |= self._anchoring.settle(issuer, head, final)
             if self._touched is not None:
                 self._touched.discard(issuer.address)
@@ -117,21 +120,23 @@ class Worker:
             self._touched = set()
         changed |= self._status.settle(head, final)
         changed |= self._status.collect()
-        changed |= self._anchoring.send(head)
+        changed |= self._anchoring.send(head, final)
         self._compare_now_and_then()
         return changed
 
-    def _to_settle(self, touched: frozenset[bytes]) -> list[Issuer]:
+    def _to_settle(self, everyone: list[Issuer]) -> list[Issuer]:
         """Issuers with unfinished business, or whose batches the chain has news of; all of them at the start."""
-        everyone = self._issuers.all()
         if self._touched is None:
             return everyone
-        self._touched |= touched & {issuer.address for issuer in everyone}
         with self._context.database.read() as connection:
             busy = set(
                 connection.scalars(select(batches.c.issuer_id).where(batches.c.state.in_(UNFINISHED)).distinct())
             ) | set(
-                connection.scalars(select(credentials.c.issuer_id).where(credentials.c.batch_id.is_(None)).distinct())
+                connection.scalars(
+                    select(issuers.c.id).where(
+                        exists().where(credentials.c.issuer_id == issuers.c.id, credentials.c.batch_id.is_(None))
+                    )
+                )
             )
         return [item for item in everyone if item.id in busy or item.address in self._touched or item.halted]
 

@@ -133,6 +133,13 @@ credentials = Table(
     UniqueConstraint("issuer_id", "external_id"),
     UniqueConstraint("issuer_id", "idempotency_key"),
     Index("ix_credentials_batch", "batch_id", "credential_index"),
+    Index(
+        "ix_credentials_open",
+        "issuer_id",
+        "credential_index",
+        sqlite_where=text("batch_id IS NULL"),
+        postgresql_where=text("batch_id IS NULL"),
+    ),
 )
 
 # A contract call that the registry wants to have happened.
@@ -176,7 +183,8 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("operation_id", ForeignKey("operations.id"), nullable=False),
+    # NULL: it only uses up its nonce; the operation that it was for, if any, has gone on without it
+    Column("operation_id", ForeignKey("operations.id")),
     Column("chain_id", BigInteger, nullable=False),
     Column("sender", LargeBinary(20), nullable=False),
     Column("nonce", BigInteger, nullable=False),

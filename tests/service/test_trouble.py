@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from support.fake_chain import GWEI, FakeSigner
-from support.house import PAYER, House, open_house
 
 from anchors.base import AnchorBatch, BatchAnchored
 from registry.core.bundle import parse_bundle
@@ -16,6 +14,8 @@ from registry.service.errors import BusyError, ForbiddenError, NotReadyError
 from registry.service.issuers import SELF, Issuer
 from registry.service.worker import only_worker
 from registry.store.tables import attempts, outbox
+from support.fake_chain import GWEI, FakeSigner
+from support.house import PAYER, House, open_house
 
 
 @pytest.fixture
@@ -292,6 +292,10 @@ def test_a_reverted_transaction_is_decided_anew(house: House, issuer: Issuer) ->
     house.chain.mine()
     house.clock.advance(20)
     house.worker.step()
+    assert "REVERTED" not in outbox_states(house)  # the branch may go again
+    assert "once that is final" in note(house)
+    house.chain.mine(2)
+    house.worker.step()
     assert "REVERTED" in outbox_states(house)
     assert "NotEntitled" in note(house)
     house.chain.tip.state.roles[issuer.address, PAYER] = 7
@@ -434,7 +438,7 @@ def test_a_signature_that_runs_out_while_it_waits_is_cancelled_and_asked_for_aga
             house.clock.advance(700)  # it was stuck for too long
             house.worker.step()
             assert [transaction.call.data for transaction in house.chain.mempool.values()] == [b""]
-            house.chain.mine()
+            house.chain.mine(3)
             house.settle()
             assert house.batch_states() == ["AWAITING_SIGNATURE"]
             assert "sign" in note(house)

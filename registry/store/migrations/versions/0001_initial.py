@@ -127,6 +127,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("issuer_id", "idempotency_key", name=op.f("uq_credentials_issuer_id_idempotency_key")),
     )
     op.create_index("ix_credentials_batch", "credentials", ["batch_id", "credential_index"], unique=False)
+    op.create_index(
+        "ix_credentials_open",
+        "credentials",
+        ["issuer_id", "credential_index"],
+        unique=False,
+        sqlite_where=sa.text("batch_id IS NULL"),
+        postgresql_where=sa.text("batch_id IS NULL"),
+    )
     op.create_table(
         "operations",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -149,7 +157,7 @@ def upgrade() -> None:
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("operation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("operation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("chain_id", sa.BigInteger(), nullable=False),
         sa.Column("sender", sa.LargeBinary(length=20), nullable=False),
         sa.Column("nonce", sa.BigInteger(), nullable=False),
