@@ -57,7 +57,7 @@ def demo(
     if serve and not failures:
         from registry.cli.serving import run_server
 
-        run_server(settings, Output(as_json=False) if not as_json else out)
+        run_server(settings, out, announce=not as_json)  # the one JSON object has been printed
     raise typer.Exit(1 if failures else 0)
 
 

@@ -91,8 +91,8 @@ def serve(
     run_server(settings, Output(as_json), with_worker=with_worker)
 
 
-def run_server(settings: "Settings", out: Output, *, with_worker: bool = True) -> None:
-    """Serves until SIGINT or SIGTERM. Raises RegistryError if it cannot begin."""
+def run_server(settings: "Settings", out: Output, *, with_worker: bool = True, announce: bool = True) -> None:
+    """Serves until SIGINT or SIGTERM. Raises RegistryError if it cannot begin. ``announce``: also as JSON."""
     import uvicorn
 
     from registry.api.app import create_app
@@ -113,7 +113,8 @@ def run_server(settings: "Settings", out: Output, *, with_worker: bool = True) -
             )
         if not registry.issuers.all():
             out.say("No issuer yet: `registry issuer create NAME`, then `registry issuer key create NAME`.")
-        out.result({"url": url, "publicUrl": settings.public_url, "rpc": rpc, "data": str(settings.data_dir)})
+        if announce:
+            out.result({"url": url, "publicUrl": settings.public_url, "rpc": rpc, "data": str(settings.data_dir)})
         config = uvicorn.Config(
             create_app(registry, run_worker=with_worker),
             log_config=None,

@@ -2,12 +2,14 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -97,6 +99,30 @@ def test_a_killed_server_leaves_a_folder_that_works(data: Path, bundle: Path) ->
 
     assert (data / "chain" / "rpc-url").exists()  # it points nowhere now
     assert run_process("verify", bundle, "--data", data).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_demo_goes_on_serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(document(1)))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("REGISTRY_PORT", str(port))
+    with process("demo", "--serve", "--json", "--input", tmp_path / "one.json", "--data", tmp_path / "d") as server:
+        assert first_object(server)["ok"] is True
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+                    assert answer.status == 200
+                break
+            except URLError:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(PATIENCE) == 0
+        assert server.stdout is not None
+        assert server.stdout.read() == ""
 
 
 def test_a_port_that_is_taken(data: Path) -> None:
