@@ -101,3 +101,10 @@ def eddsa_vectors() -> Path:
     if not folder.is_dir():
         pytest.skip("the W3C test vectors are not there (../shared/reference beside the checkout)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def reference_contexts() -> Path:
+    if not REFERENCE.is_dir():
+        pytest.skip("the published contexts are not there (../shared/reference beside the checkout)")
+    return REFERENCE

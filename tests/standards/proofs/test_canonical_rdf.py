@@ -6,7 +6,7 @@ from typing import Any
 
 import pyoxigraph
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyld.canon import URDNA2015
 from pyld.jsonld import JsonLdProcessor
@@ -43,16 +43,26 @@ def test_as_pyoxigraph_does(quads: list[Quad]) -> None:
     assert set(dataset) == set(expected)
 
 
+def nodes_once(quad: Quad) -> bool:
+    nodes = [term for term in (quad[0], quad[2], quad[3]) if term.startswith("_:")]
+    return len(nodes) == len(set(nodes))
+
+
 @settings(max_examples=80, deadline=None)
-@given(QUADS)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(NODES),
+            st.sampled_from(["<https://example.org/p>", "<https://example.org/q>"]),
+            st.sampled_from([*NODES, literal_text("a"), literal_text("b", "urn:t"), literal_text("c", "", "en")]),
+            st.sampled_from(["", "", "_:b0", "<https://example.org/g>"]),
+        ).filter(nodes_once),
+        max_size=14,
+    )
+)
 def test_as_pyld_does(quads: list[Quad]) -> None:
-    text = text_of(quads)
-    assume("\\" not in text and text.isascii())  # pyld does not read escapes back
-    # A blank node that stands twice in one quad is counted twice by pyld, against section 4.4.3 step 2.1.
-    nodes = [[term for term in (quad[0], quad[2], quad[3]) if term.startswith("_:")] for quad in quads]
-    assume(all(len(found) == len(set(found)) for found in nodes))
-    unique = list(dict.fromkeys(quads))
-    dataset = JsonLdProcessor.parse_nquads(text_of(unique).replace("_:b", "_:x"))
+    """But for a blank node twice in one quad, which pyld counts twice, against section 4.4.3 step 2.1."""
+    dataset = JsonLdProcessor.parse_nquads(text_of(list(dict.fromkeys(quads))).replace("_:b", "_:x"))
     assert URDNA2015().main(dataset, {"format": "application/n-quads"}).encode() == canonicalize_quads(quads)
 
 
