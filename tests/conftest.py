@@ -101,7 +101,7 @@ def anvil() -> Iterator[Callable[..., Anvil]]:
     binary = anvil_binary()
     if binary is None:
         message = "no anvil: run `npm ci` in contracts/"
-        if os.environ.get("REGISTRY_REQUIRE_NPM") == "1":
+        if os.environ.get("REQUIRE_NPM") == "1":
             pytest.fail(message)
         pytest.skip(message)
     running: list[Anvil] = []

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.house import document
 
 from anchors.base import BatchAnchored
 from registry.core.bundle import parse_bundle
 from registry.core.model import Status
 from registry.settings import Settings
 from registry.wiring import Registry, open_registry
+from support.house import document
 
 pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(600)]
 
