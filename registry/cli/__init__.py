@@ -2,7 +2,7 @@
 
 import typer
 
-from registry.cli import batches, credentials, demo, issuers, serving, setup, signing, status, verifying
+from registry.cli import auditing, batches, credentials, demo, issuers, serving, setup, signing, status, verifying
 
 __all__ = ["app", "main"]
 
@@ -21,7 +21,7 @@ def _registry() -> None:
 
 
 # In the order in which they are used.
-for _module in (demo, setup, issuers, credentials, batches, serving, signing, status, verifying):
+for _module in (demo, setup, issuers, credentials, batches, serving, signing, status, verifying, auditing):
     _module.register(app)
 
 

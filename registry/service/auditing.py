@@ -4,7 +4,7 @@ The chain is read at one block, which the report names; the state first, events 
 the audit incomplete, never clean. Nothing is written anywhere.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -200,8 +200,11 @@ class Auditing:
     _published: PublishedAudit | None = field(default=None, init=False)
     _bundle_count: int = field(default=0, init=False)
 
-    def run(self) -> AuditReport:
-        """Raises nothing that the chain or the material could cause: that stands in the report."""
+    def run(self, inside: Callable[[ChainView], Iterable[Finding]] | None = None) -> AuditReport:
+        """Raises nothing that the chain or the material could cause: that stands in the report.
+
+        ``inside`` audits what only the registry itself has, against the same view of the chain.
+        """
         chain = self.chains[0].chain
         block = None
         try:
@@ -219,6 +222,8 @@ class Auditing:
             for material, listing in listings:
                 self._audit_published(view, material, listing)
             self._audit_bundles(view)
+            if inside is not None:
+                self._findings += inside(view)
         except WrongContract as error:
             where = Where(source=self.chains[0].name)
             self._findings.append(find("code_hash_differs", "the registry contract's code", str(error), where))
@@ -226,15 +231,6 @@ class Auditing:
         except ChainError as error:
             self._incomplete.append(f"The chain could not be read: {error}")
         return self._report(block)
-
-    @property
-    def view(self) -> ChainView | None:
-        """What was read of the chain; None before ``run``, or if it could not be read."""
-        return self._view
-
-    def add(self, findings: Iterable[Finding]) -> None:
-        """Findings of a level that is audited elsewhere, for the report; before ``report``."""
-        self._findings += findings
 
     def _reachable(self) -> dict[str, int]:
         """The newest block of each further node; one that does not answer makes the audit incomplete, and no more."""

@@ -24,7 +24,9 @@ from registry.wiring.installation import chain_at
 if TYPE_CHECKING:
     from anchors.ethereum.transport import Transport
 
-__all__ = ["default_policy", "end_warnings", "named_contract", "outside_verifier", "read_policy", "with_pins"]
+__all__ = [
+    "ask_chain_id", "default_policy", "end_warnings", "named_contract", "outside_verifier", "read_policy", "with_pins",
+]  # fmt: skip
 
 
 def default_policy(settings: Settings) -> Policy:
@@ -108,7 +110,7 @@ def outside_verifier(
     file = policy_file or settings.policy_file
     policy = read_policy(file) if file is not None else default_policy(settings)
     if contract is not None:
-        wanted = chain_id or settings.chain_id or (_ask_chain_id(urls, settings.rpc_timeout_seconds) if urls else None)
+        wanted = chain_id or settings.chain_id or (ask_chain_id(urls, settings.rpc_timeout_seconds) if urls else None)
         candidates = [wanted] if wanted is not None else chain_ids()
         chains = tuple(named_contract(settings, candidate, contract, code_hash) for candidate in candidates)
         policy = replace(policy, chains=chains)
@@ -122,7 +124,7 @@ def outside_verifier(
     return Verifier(chains_to_ask, lambda: policy, lambda: int(time.time())), close
 
 
-def _ask_chain_id(urls: Sequence[str], timeout: float) -> int | None:
+def ask_chain_id(urls: Sequence[str], timeout: float) -> int | None:
     """On which chain the first node is that says so; None if none does."""
     for url in urls:
         transport = HttpTransport(url)

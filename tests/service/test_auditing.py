@@ -19,9 +19,10 @@ from registry.service.auditing import Auditing, AuditReport, NamedChain, report_
 from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
 from registry.service.publishing import Publication, Publishing
-from registry.store.tables import batches
+from registry.service.selfaudit import audit_database
+from registry.store.tables import batches, credentials, status_requests
 from support.fake_chain import FakeChain
-from support.house import House, open_house
+from support.house import Clock, House, open_house
 
 Handler = Callable[[http.server.BaseHTTPRequestHandler], None]
 
@@ -37,10 +38,11 @@ def publish(house: House, folder: Path) -> Publication:
     return Publishing(house.context, house.issuers, house.batching, write).publish(folder)
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, FakeChain, Clock]:
     """Two issuers, three final batches, one revoked credential."""
-    opened = open_house(tmp_path)
+    place = tmp_path_factory.mktemp("prepared")
+    opened = open_house(place)
     for name in ("uni", "school"):
         issuer = opened.hosting.create(name)
         ids = opened.issue(issuer, 5, name)
@@ -53,6 +55,21 @@ def house(tmp_path: Path) -> Iterator[House]:
     for _ in range(4):
         opened.settle()
     assert opened.batch_states() == ["FINAL"] * 3
+    with opened.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    opened.close()
+    return (place / "registry.db").read_bytes(), opened.chain, opened.clock
+
+
+@pytest.fixture
+def house(prepared: tuple[bytes, FakeChain, Clock], tmp_path: Path) -> Iterator[House]:
+    """A copy of it, to be bent."""
+    database, chain, clock = prepared
+    (tmp_path / "registry.db").write_bytes(database)
+    clock = Clock(clock.now)
+    own = copy.copy(chain)
+    own.blocks, own.mempool, own.clock = copy.deepcopy(chain.blocks), {}, clock
+    opened = House(f"sqlite:///{tmp_path / 'registry.db'}", own, clock, seed=2)
     yield opened
     opened.close()
 
@@ -377,8 +394,6 @@ def test_a_web_server_that_trickles(house: House, folder: Path, serve: Callable[
                 return
 
     material = WebMaterial(serve(trickle), timeout=0.1)
-    material.leaves  # noqa: B018 - the listing may be long; leaves have a deadline of their own
-    material._static = True
     report = Auditing([NamedChain("node", house.chain)], [_ListedElsewhere(folder, material)]).run()
     gone.set()
     assert (report.findings, report.exit_code) == ((), 3)
@@ -556,3 +571,71 @@ def test_a_changed_bundle(house: House, folder: Path, tmp_path: Path) -> None:
 def test_the_cross_check_can_fail(house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("registry.service.auditing.merklelib_root", lambda _: b"\0" * 32)
     assert codes(audit(house.chain, folder, cross_check=True)) == ["oracle_disagrees"] * 3
+
+
+# --- the registry's own tables --------------------------------------------------------------------------------------
+
+
+def audit_inside(house: House) -> AuditReport:
+    return Auditing([NamedChain("node", house.chain)]).run(lambda view: audit_database(house.database, view))
+
+
+def tamper(house: House, statement: Any) -> None:
+    with house.database.write() as connection:
+        assert connection.execute(statement).rowcount
+
+
+def of_uni(index: int) -> Any:
+    return (credentials.c.issuer_id == 1) & (credentials.c.credential_index == index)
+
+
+def test_a_clean_database(house: House) -> None:
+    issuer = house.issuers.look_up("uni")
+    suspended, erased, _revoked, waiting = [item for item, _ in house.bundles.all(issuer)][:4]
+    house.status.request(issuer, suspended, "suspend")
+    house.status.erase(issuer, erased)
+    for _ in range(3):
+        house.settle()
+    house.status.request(issuer, suspended, "reinstate")
+    house.status.request(issuer, waiting, "suspend")
+    house.issue(issuer, 2, "open")
+    assert codes(audit_inside(house)) == []
+    for _ in range(3):
+        house.settle()
+        assert codes(audit_inside(house)) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (credentials.update().where(of_uni(1)).values(content=b"{}"), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(salt=b"\7" * 32), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(credential_index=99), ["row_index_changed", "row_missing"]),
+        (credentials.update().where(of_uni(1)).values(content=None, salt=None), ["erased_without_tombstone"]),
+        (credentials.update().where(of_uni(1)).values(state="ERASED"), ["erasure_incomplete"]),
+        (credentials.delete().where(of_uni(1)), ["row_missing"]),
+        (batches.update().where(batches.c.id == 1).values(leaves=b"\7" * 160), ["stored_leaves_differ"]),
+        (batches.update().where(batches.c.id == 1).values(transaction=b"\7" * 32), ["anchor_location_differs"]),
+        (batches.update().where(batches.c.id == 1).values(state="DISPLACED"), ["foreign_batch"]),
+        (status_requests.update().values(action="suspend"), ["status_not_on_chain", "status_not_recorded"]),
+        (status_requests.delete(), ["status_not_recorded"]),
+    ],
+)
+def test_tables_that_were_changed(house: House, statement: Any, expected: list[str]) -> None:
+    tamper(house, statement)
+    assert codes(audit_inside(house)) == expected
+
+
+def test_a_batch_with_another_root(house: House) -> None:
+    tamper(house, batches.update().where(batches.c.id == 1).values(root=b"\7" * 32))
+    assert codes(audit_inside(house)) == ["batch_other_root", "stored_leaves_differ"]
+
+
+def test_an_anchor_that_was_reorganised_away(house: House) -> None:
+    house.chain.reorganise(len(house.chain.blocks) - 1, keep=False)
+    assert set(codes(audit_inside(house))) == {"anchor_lost", "status_not_on_chain"}
+
+
+def test_a_batch_of_somebody_else_with_the_issuers_key(house: House) -> None:
+    house.chain.foreign_anchor(house.issuers.look_up("uni").address, b"\7" * 32, 4)
+    assert codes(audit_inside(house)) == ["foreign_batch"]

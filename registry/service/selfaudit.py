@@ -1,0 +1,92 @@
+"""An internal audit: the registry's own tables, read as they are, for ``registry.core.audit_database`` to judge.
+
+Nothing is repaired. What the database saw behind the audited block is left to the next audit.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, select
+
+from registry.core.audit import BatchKey, Finding
+from registry.core.audit_chain import ChainView
+from registry.core.audit_database import (
+    StoredBatch,
+    StoredCredential,
+    StoredStatus,
+    audit_rows,
+    audit_statuses,
+    audit_stored_batches,
+)
+from registry.service.batching import Batch, BatchState, load_batches
+from registry.store.database import Database
+from registry.store.tables import batches, credentials, issuers, status_requests
+
+__all__ = ["audit_database"]
+
+_PAGE = 1_000
+_ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
+_BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
+
+
+def audit_database(database: Database, view: ChainView) -> Iterator[Finding]:
+    """All tables in one snapshot, against the chain at the view's block."""
+    with database.read() as connection:
+        addresses: dict[int, bytes] = {
+            row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
+        }
+        known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
+        yield from audit_stored_batches(view, [_stored(batch, addresses, view) for batch in known], addresses.values())
+        for batch in known:
+            if batch.state in _ANCHORED:
+                key = BatchKey(addresses[batch.issuer_id], batch.first, batch.root)
+                leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
+                yield from audit_rows(key, batch.size, leaves, _rows(connection, batch))
+        yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+
+
+def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> StoredBatch:
+    newer = batch.block_number is not None and batch.block_number > view.block.number
+    return StoredBatch(
+        BatchKey(addresses[batch.issuer_id], batch.first, batch.root),
+        batch.size,
+        batch.state in _ANCHORED and not newer,
+        batch.transaction,
+        batch.block_number,
+        batch.block_hash,
+    )
+
+
+def _rows(connection: Connection, batch: Batch) -> Iterator[StoredCredential]:
+    columns = credentials.c
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(columns.id, columns.credential_index, columns.state, columns.content, columns.salt)
+        .where(columns.batch_id == batch.id)
+        .order_by(columns.credential_index, columns.id)
+    )
+    for row in rows:
+        yield StoredCredential(row.id, row.credential_index, row.state != "LIVE", row.content, row.salt)
+
+
+def _statuses(connection: Connection, addresses: dict[int, bytes], view: ChainView) -> Iterator[StoredStatus]:
+    """What the requests that were final at the view's block add up to, for each credential."""
+    rows = connection.execute(
+        select(
+            credentials.c.issuer_id,
+            credentials.c.credential_index,
+            status_requests.c.action,
+            status_requests.c.state,
+            status_requests.c.final_block,
+        )
+        .join(credentials, credentials.c.id == status_requests.c.credential_id)
+        .where(credentials.c.batch_id.is_not(None), status_requests.c.state != "SUPERSEDED")
+        .order_by(status_requests.c.id)
+    )
+    shown: dict[tuple[bytes, int], list[bool | None]] = defaultdict(lambda: [False, None])
+    for row in rows:
+        bits = shown[addresses[row.issuer_id], row.credential_index]
+        place, value = _BITS[row.action]
+        final = row.state == "FINAL" and row.final_block is not None and row.final_block <= view.block.number
+        bits[place] = value if final else None
+    for (issuer, index), (revoked, suspended) in sorted(shown.items()):
+        yield StoredStatus(issuer, index, revoked, suspended)

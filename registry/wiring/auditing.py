@@ -1,0 +1,68 @@
+"""The nodes that an audit asks: each one alone, so that they can be compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anchors.deployments import find_deployment
+from anchors.ethereum.transport import HttpTransport
+from registry.core.errors import InputError
+from registry.service.auditing import NamedChain
+from registry.settings import Settings
+from registry.wiring.installation import chain_at
+from registry.wiring.registry import Registry
+from registry.wiring.trust import ask_chain_id
+
+__all__ = ["Audited", "audited_outside", "audited_registry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Whom to ask. ``first_block``: there is nothing of the contract before."""
+
+    chains: list[NamedChain]
+    first_block: int
+
+    def close(self) -> None:
+        for item in self.chains:
+            close = getattr(item.chain, "close", None)
+            if close is not None:
+                close()
+
+
+def audited_registry(registry: Registry) -> Audited:
+    """The contract that a data folder is bound to, by every node that is set."""
+    settings, binding = registry.settings, registry.binding
+    if registry.node is not None:
+        return Audited([NamedChain(registry.node.name, registry.context.chain)], binding.first_block)
+    urls = [url.get_secret_value() for url in settings.rpc_urls]
+    return Audited(_chains(settings, urls, binding.chain_id, binding.contract, binding.code_hash), binding.first_block)
+
+
+def audited_outside(
+    settings: Settings, urls: Sequence[str], contract: bytes | None, code_hash: bytes | None, chain_id: int | None
+) -> Audited:
+    """A contract on somebody's nodes; the one that this package knows there, unless it is named. Raises InputError."""
+    from anchors.ethereum.deploy import contract_address
+
+    nodes = list(urls) or [url.get_secret_value() for url in settings.rpc_urls]
+    if not nodes:
+        raise InputError("No node is named: use --rpc URL, or set REGISTRY_RPC_URLS.")
+    wanted = chain_id or settings.chain_id or ask_chain_id(nodes, settings.rpc_timeout_seconds)
+    if wanted is None:
+        raise InputError("None of the nodes says on which chain it is. Name it with --chain-id, or ask other nodes.")
+    recorded = find_deployment(wanted, settings.deployments_dir)
+    address = contract or settings.contract_address or (recorded.address if recorded else contract_address())
+    first = (recorded.block_number or 0) if recorded and recorded.address == address else 0
+    return Audited(_chains(settings, nodes, wanted, address, code_hash), first)
+
+
+def _chains(
+    settings: Settings, urls: Sequence[str], chain_id: int, contract: bytes, code_hash: bytes | None
+) -> list[NamedChain]:
+    """Names are hosts: the rest of a node's address may be a key."""
+    found: list[NamedChain] = []
+    for number, url in enumerate(dict.fromkeys(urls), 1):
+        transport = HttpTransport(url)
+        name = f"node {number} ({transport.name})"
+        found.append(NamedChain(name, chain_at(settings, [transport], chain_id, contract, code_hash)))
+    return found

@@ -1,0 +1,102 @@
+"""`registry audit` and `publish` on the embedded chain."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from anchors.devchain import CHAIN_ID
+from registry.wiring.embedded import EmbeddedNode
+from support.cli import Cli, run
+
+
+@pytest.fixture
+def folder(cli: Cli, tmp_path: Path) -> Path:
+    place = tmp_path / "published"
+    answer = cli("publish", place, "--json")
+    assert answer.exit_code == 0, answer
+    assert answer.json == {"folder": str(place), "batches": 1, "written": 1, "changed": True}
+    return place
+
+
+def test_a_clean_registry(cli: Cli, folder: Path, data: Path) -> None:
+    answer = cli("audit", "--published", folder, "--credentials", data / "bundles", "--database", "--cross-check")
+    assert (answer.exit_code, answer.stderr) == (0, ""), answer
+    assert "12 credentials in 1 batches of 1 issuers." in answer.stdout
+    assert "12 leaves are the anchored ones." in answer.stdout
+    assert "12 bundles" in answer.stdout
+    assert answer.stdout.rstrip().endswith("Clean.")
+
+
+def test_the_same_command_gives_the_same_bytes(cli: Cli, folder: Path) -> None:
+    first, second = (cli("audit", "--published", folder, "--json") for _ in range(2))
+    assert first.stdout == second.stdout
+    assert first.json["result"] == "clean"
+    assert first.json["audited"] == {"issuers": 1, "batches": 1, "credentials": 12, "leaves": 12, "bundles": 0}
+    assert len(first.json["material"]) == 64
+    assert first.json["block"]["number"] > 0
+
+
+def test_without_material_it_says_that_no_leaves_were_audited(cli: Cli) -> None:
+    answer = cli("audit")
+    assert answer.exit_code == 0
+    assert "no leaves were audited" in answer.stdout
+
+
+def test_publishing_again_changes_nothing(cli: Cli, folder: Path) -> None:
+    assert cli("publish", folder, "--json").json["changed"] is False
+    assert "1 batches in" in cli("publish", folder).stdout
+    assert (folder / "registry.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_findings_end_with_1(cli: Cli, folder: Path) -> None:
+    [leaves] = (folder / "leaves").rglob("*.bin")
+    leaves.write_bytes(leaves.read_bytes()[::-1])
+    answer = cli("audit", "--published", folder)
+    assert answer.exit_code == 1
+    assert "CRITICAL root_mismatch" in answer.stdout
+    assert "1 findings." in answer.stdout
+    [finding] = cli("audit", "--published", folder, "--json").json["findings"]
+    assert (finding["code"], finding["where"]["first"]) == ("root_mismatch", 0)
+
+
+def test_a_changed_database_ends_with_1(cli: Cli, data: Path) -> None:
+    with sqlite3.connect(data / "registry.sqlite") as connection:
+        connection.execute("UPDATE credentials SET salt = zeroblob(32) WHERE credential_index = 3")
+    connection.close()
+    answer = cli("audit", "--database", "--json")
+    assert answer.exit_code == 1
+    assert [item["code"] for item in answer.json["findings"]] == ["row_changed"]
+    assert answer.json["findings"][0]["where"]["index"] == 3
+
+
+def test_what_cannot_be_read_ends_with_3(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("audit", "--published", tmp_path / "nowhere")
+    assert answer.exit_code == 3
+    assert "this is not clean" in answer.stdout
+    assert run("audit", "--data", tmp_path / "empty").exit_code == 3
+    assert cli("audit", "--credentials", tmp_path).exit_code == 3
+    assert cli("audit", "--rpc", "http://127.0.0.1:9", "--chain-id", 1).exit_code == 3
+
+
+def test_from_outside_with_a_node_and_a_folder_only(data: Path, folder: Path, tmp_path: Path) -> None:
+    policy = json.loads(run("policy", "--data", data).stdout)
+    contract = next(item["contract"] for item in policy["chains"] if item["chain"] == f"eip155:{CHAIN_ID}")
+    node = EmbeddedNode(data / "chain")
+    try:
+        url = node.url()
+        outside = ("--data", tmp_path / "elsewhere", "--rpc", url, "--contract", contract)
+        answer = run("audit", *outside, "--published", folder, "--json")
+        assert (answer.exit_code, answer.json["audited"]["leaves"]) == (0, 12)
+        assert not (tmp_path / "elsewhere").exists()
+        twice = run("audit", *outside, "--rpc", url.replace("127.0.0.1", "localhost"), "--published", folder)
+        assert twice.exit_code == 0, twice
+        shutil.rmtree(folder / "leaves")
+        assert run("audit", *outside, "--published", folder).exit_code == 1
+        wrong = run("audit", *outside, "--code-hash", "0x" + "00" * 32, "--json")
+        assert [item["code"] for item in wrong.json["findings"]] == ["code_hash_differs"]
+        assert wrong.exit_code == 1
+    finally:
+        node.stop()
