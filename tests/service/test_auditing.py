@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from anchors.base import RevokeBatch, WrongContract
+from registry.api.app import create_app
 from registry.core.audit_published import packed_root
 from registry.core.errors import InputError
 from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
@@ -23,6 +24,7 @@ from registry.service.selfaudit import audit_database
 from registry.store.tables import batches, credentials, status_requests
 from support.fake_chain import FakeChain
 from support.house import Clock, House, open_house
+from support.served import FakeRegistry, Server
 
 Handler = Callable[[http.server.BaseHTTPRequestHandler], None]
 
@@ -639,3 +641,21 @@ def test_an_anchor_that_was_reorganised_away(house: House) -> None:
 def test_a_batch_of_somebody_else_with_the_issuers_key(house: House) -> None:
     house.chain.foreign_anchor(house.issuers.look_up("uni").address, b"\7" * 32, 4)
     assert codes(audit_inside(house)) == ["foreign_batch"]
+
+
+# --- the registry's own API, as it is -------------------------------------------------------------------------------
+
+
+def test_the_real_api(house: House) -> None:
+    registry = FakeRegistry(house)
+    server = Server(create_app(registry, run_worker=False))
+    try:
+        issuer = house.issuers.look_up("uni")
+        house.issue(issuer, 2, "new")
+        house.batching.seal(issuer)  # listed, and not on chain yet
+        report = audit(house.chain, server.url)
+        assert (report.findings, report.incomplete, report.leaves) == ((), (), 13)
+        house.chain.foreign_anchor(house.issuers.look_up("school").address, b"\7" * 32, 4)
+        assert codes(audit(house.chain, server.url)) == ["leaves_missing"]
+    finally:
+        server.stop()
