@@ -14,7 +14,7 @@ A displaced batch and everything behind it gets new indexes, salts and leaves: n
 import logging
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from anchors.base import AnchorBatch, EvidenceQuery, IssuerState, SetKey, SetSuspension
 from registry.core import canonical
@@ -33,6 +33,14 @@ __all__ = ["Anchoring", "final_block"]
 _SIGNATURE_MARGIN_SECONDS = 30
 _KEY_ERRORS = frozenset({"NotEntitled", "InvalidNonce", "SignatureExpired"})
 _CHUNK = 1_000
+
+_RENEW = (
+    update(credentials)
+    .where(credentials.c.id == bindparam("key"))
+    .values(
+        credential_index=bindparam("index"), content=bindparam("text"), salt=bindparam("fresh"), leaf=bindparam("hash")
+    )
+)
 
 _log = logging.getLogger(__name__)
 
@@ -236,16 +244,17 @@ class Anchoring:
             .order_by(credentials.c.credential_index.desc())
             .limit(_CHUNK)
         ).all():
+            renewed = []
             for row in rows:
                 # A tombstone's leaf is random; were it kept, a batch of tombstones could get a root that it had before.
-                values: dict[str, Any] = {"credential_index": index, "leaf": self._context.random(32)}
+                content, salt, leaf_hash = None, None, self._context.random(32)
                 if row.content is not None:
                     salt = self._context.random(32)
                     document = canonical.parse_json(row.content)
                     content, leaf_hash = secure(document, issuer.status_base, index, salt)
-                    values |= {"content": content, "salt": salt, "leaf": leaf_hash}
-                connection.execute(update(credentials).where(credentials.c.id == row.id).values(values))
+                renewed.append({"key": row.id, "index": index, "text": content, "fresh": salt, "hash": leaf_hash})
                 index += 1
+            connection.execute(_RENEW, renewed)
         self._requeue_status(connection, issuer)
         return index - base
 

@@ -140,6 +140,9 @@ class FakeChain:
                     del self.mempool[key]
                     self._execute(block, transaction)
             self.blocks.append(block)
+            # what can never be in a block any more is dropped
+            nonces = state.account_nonce
+            self.mempool = {key: waits for key, waits in self.mempool.items() if key[1] >= nonces.get(key[0], 0)}
 
     def reorganise(self, depth: int, *, keep: bool = True, blocks: int | None = None) -> None:
         """Replaces the last ``depth`` blocks by others; ``keep`` puts their transactions back into the mempool."""
@@ -153,17 +156,21 @@ class FakeChain:
         self.mine(depth + 1 if blocks is None else blocks)
 
     def foreign_anchor(self, issuer: bytes, root: bytes, size: int) -> None:
-        """Somebody else who holds the issuer's key anchors something, in a block of its own."""
-        self.mine()
+        """Somebody else who holds the issuer's key anchors something."""
         call = base.AnchorBatch(issuer, root, self.tip.state.next_index.get(issuer, 0), size)
-        self._apply(self.tip, call, issuer, hashlib.sha256(b"foreign" + root).digest())
+        self._send_foreign(issuer, self.encode(call))
 
     def foreign_transaction(self, sender: bytes) -> None:
         """Another program with the paying account's key uses its next nonce."""
+        self._send_foreign(sender, Call(b"\xee" * 20, b""))
+
+    def _send_foreign(self, sender: bytes, call: Call) -> None:
+        """In the next block; a reorganisation takes it along as it does any other transaction."""
         nonce = self.tip.state.account_nonce.get(sender, 0)
-        self.mempool.pop((sender, nonce), None)
+        seed = pickle.dumps(("foreign", sender, nonce, call.to, call.data, len(self.blocks), self._branch))
+        fees = Fees(self.fee_cap, GWEI)
+        self.mempool[sender, nonce] = Transaction(sender, nonce, call, 60_000, fees, hashlib.sha256(seed).digest())
         self.mine()
-        self.tip.state.account_nonce[sender] = nonce + 1
 
     # --- the Chain Protocol ---
 
@@ -314,11 +321,15 @@ class FakeChain:
             )
             if signature.deadline < block.ref.timestamp:
                 raise CallReverted("SignatureExpired", "SignatureExpired")
+            if signature.deadline > block.ref.timestamp + 3_600:
+                raise CallReverted("DeadlineTooFar", "DeadlineTooFar")
             if expected.signature != signature.signature:
                 raise CallReverted("InvalidSignature", "InvalidSignature")
-        self._apply(block, contract_call, caller, transaction_hash)
+        self._apply(block, contract_call, caller, transaction_hash, signed=signature is not None)
 
-    def _apply(self, block: Block, call: ContractCall, caller: bytes, transaction_hash: bytes) -> None:
+    def _apply(
+        self, block: Block, call: ContractCall, caller: bytes, transaction_hash: bytes, *, signed: bool = False
+    ) -> None:
         state, issuer = block.state, call.issuer
         place = (block.ref.number, block.ref.hash, transaction_hash, len(block.events), issuer)
         roles = 7 if caller == issuer else state.roles.get((issuer, caller), 0)
@@ -332,6 +343,10 @@ class FakeChain:
             key = (issuer, call.root, call.first)
             if key in state.records and state.records[key].size == call.size:
                 return
+            if not any(call.root):
+                raise CallReverted("ZeroRoot", "ZeroRoot")
+            if not 0 < call.size <= 1 << 24:
+                raise CallReverted("InvalidSize", "InvalidSize")
             if call.first != next_index:
                 raise CallReverted(f"UnexpectedFirst({next_index}, {call.first})", "UnexpectedFirst")
             state.records[key] = BatchRecord(call.size, block.ref.timestamp, 0, block.ref.number)
@@ -344,19 +359,31 @@ class FakeChain:
             block.events.append(base.StatusRevoked(*place, call.words, call.masks))
         elif isinstance(call, base.SetSuspension):
             self._use_nonce(state, issuer, call.nonce)
-            self._check_bounds(next_index, call.words, call.set_masks)
+            either = [
+                set_mask | clear_mask for set_mask, clear_mask in zip(call.set_masks, call.clear_masks, strict=True)
+            ]
+            self._check_bounds(next_index, call.words, either)
+            if any(
+                set_mask & clear_mask for set_mask, clear_mask in zip(call.set_masks, call.clear_masks, strict=True)
+            ):
+                raise CallReverted("OverlappingMasks", "OverlappingMasks")
             for word, set_mask, clear_mask in zip(call.words, call.set_masks, call.clear_masks, strict=True):
                 state.suspended[issuer, word] = (state.suspended.get((issuer, word), 0) | set_mask) & ~clear_mask
             block.events.append(
                 base.SuspensionChanged(*place, call.nonce, call.words, call.set_masks, call.clear_masks)
             )
         elif isinstance(call, base.SetKey):
-            state.nonce[issuer] = state.nonce.get(issuer, 0) + 1
+            self._use_nonce(state, issuer, call.nonce if signed else state.nonce.get(issuer, 0))
             state.roles[issuer, call.key] = call.roles
             block.events.append(base.KeySet(*place, call.key, call.roles, 0))
         elif isinstance(call, base.RevokeBatch):
             key = (issuer, call.root, call.first)
-            record = state.records[key]
+            record = state.records.get(key)
+            if record is None:
+                raise CallReverted("UnknownBatch", "UnknownBatch")
+            if record.revoked_at:
+                return
+            self._use_nonce(state, issuer, call.nonce if signed else state.nonce.get(issuer, 0))
             state.records[key] = BatchRecord(record.size, record.anchored_at, block.ref.timestamp, record.block_number)
             block.events.append(base.BatchRevoked(*place, call.root, call.first))
         else:
@@ -368,7 +395,11 @@ class FakeChain:
         state.nonce[issuer] = nonce + 1
 
     def _check_bounds(self, next_index: int, words: Sequence[int], masks: Sequence[int]) -> None:
+        if not words:
+            raise CallReverted("NoWords", "NoWords")
         for word, mask in zip(words, masks, strict=True):
+            if not mask:
+                raise CallReverted("EmptyMask", "EmptyMask")
             if word * 256 + mask.bit_length() > next_index:
                 raise CallReverted("NotAnchored", "NotAnchored")
 
