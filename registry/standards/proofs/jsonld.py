@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pyld.context_resolver import ContextResolver  # type: ignore[import-untyped]
 from pyld.jsonld import JsonLdError, JsonLdProcessor  # type: ignore[import-untyped]
@@ -19,9 +20,10 @@ from registry.standards.proofs.rdfc import Quad, TooComplex, literal_text
 
 __all__ = ["MAX_STEPS", "Expansion", "JsonLdFault", "to_quads"]
 
-# Objects expanded and terms defined; the contexts of a credential define about 400, a badge has some 20 objects.
-MAX_STEPS = 60_000
-_MAX_VALUES = 20_000
+# Objects expanded, terms defined, and contexts copied by their size: a badge takes some 300.
+MAX_STEPS = 20_000
+# pyld compares each value of a property with all before it; 3,000 of them take a second or two.
+_MAX_VALUES = 3_000
 _MAX_DEPTH = 48
 
 _ABSOLUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*):[^\s<>\"{}|\\^`\x00-\x20]*")
@@ -91,8 +93,8 @@ class _Processor(JsonLdProcessor):  # type: ignore[misc]
         self._places: dict[int, str] | None = None
         self._steps = 0
 
-    def _spend(self) -> None:
-        self._steps += 1
+    def _spend(self, steps: int = 1) -> None:
+        self._steps += steps
         if self._steps > MAX_STEPS:
             raise TooComplex("the document takes more work to expand than any credential")
 
@@ -115,6 +117,10 @@ class _Processor(JsonLdProcessor):  # type: ignore[misc]
     def _create_term_definition(self, *arguments: Any, **named: Any) -> Any:
         self._spend()
         return super()._create_term_definition(*arguments, **named)
+
+    def _clone_active_context(self, active_ctx: Any) -> Any:
+        self._spend(1 + len(active_ctx["mappings"]) // 50)
+        return super()._clone_active_context(active_ctx)
 
     def _graph_to_rdf(self, graph: Any, issuer: Any, options: Any) -> Any:
         for id_, node in graph.items():
@@ -148,7 +154,7 @@ def _is_index_map(active_ctx: Any, key: str) -> bool:
 
 # One cache of processed contexts for each set of contexts, never pyld's process-wide one: the same URL may mean
 # another document in another set.
-_caches: dict[int, tuple[Contexts, dict[str, Any]]] = {}
+_caches: WeakKeyDictionary[Contexts, dict[str, Any]] = WeakKeyDictionary()
 
 
 def _resolver(contexts: Contexts) -> Any:
@@ -157,8 +163,7 @@ def _resolver(contexts: Contexts) -> Any:
         return {"contentType": "application/ld+json", "contextUrl": None, "documentUrl": url, "document": document,
                 "tag": "static"}  # fmt: skip
 
-    _, cache = _caches.setdefault(id(contexts), (contexts, {}))
-    return ContextResolver(cache, load)
+    return ContextResolver(_caches.setdefault(contexts, {}), load)
 
 
 def _translate(error: Exception) -> InputError:

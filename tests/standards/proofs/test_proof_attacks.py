@@ -333,6 +333,11 @@ def test_poison_graph(badge: Json, judge: Callable[..., ProofReport], signed: Js
     assert codes(judge(signed))[0] is ProofCode.TOO_COMPLEX
 
 
+def test_more_values_than_a_credential_has(judge: Callable[..., ProofReport], signed: Json) -> None:
+    signed["description"] = ["x"] * 3_001
+    assert codes(judge(signed)) == [ProofCode.TOO_COMPLEX, ProofCode.SIGNATURE_INVALID]
+
+
 @pytest.mark.parametrize(
     ("change", "pointers"),
     [
