@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from support.fake_chain import FakeChain
-from support.house import Clock, House, document, open_house
 
 from registry.core.model import Status
 from registry.service.errors import BusyError, ConflictError
@@ -15,6 +13,8 @@ from registry.service.issuing import Accepted
 from registry.service.worker import only_worker
 from registry.store.database import Database
 from registry.store.tables import credentials
+from support.fake_chain import FakeChain
+from support.house import Clock, House, document, open_house
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select
-from support.house import House, document, open_house
 
 from anchors.base import BatchAnchored
 from registry.core.bundle import parse_bundle
 from registry.core.model import Status
 from registry.store.tables import attempts, credentials, outbox
+from support.house import House, document, open_house
 
 
 class PulledPlug(BaseException):

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.house import House, document, open_house
 
 from registry.core.bundle import parse_bundle
 from registry.core.model import Outcome, Status
 from registry.service.errors import GoneError, NotReadyError
+from support.house import House, document, open_house
 
 
 @pytest.fixture

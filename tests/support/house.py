@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.fake_chain import CODE_HASH, CONTRACT, FakeChain, FakeSigner
-
 from anchors.base import Network, Signature
 from registry.core.bundle import parse_bundle
 from registry.core.model import ChainClass, Policy, TrustedChain, Verdict
@@ -21,6 +19,7 @@ from registry.service.status import StatusService
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.store.database import Database
+from support.fake_chain import CODE_HASH, CONTRACT, FakeChain, FakeSigner
 
 PAYER = b"\xaa" * 20
 

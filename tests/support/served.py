@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
-from support.house import House, document
 
 from registry.core.model import Policy
 from registry.service.health import Health
 from registry.service.issuers import Issuer
 from registry.service.worker import Worker
+from support.house import House, document
 
 _numbers = count()
 
