@@ -21,9 +21,7 @@ from eth_utils import keccak, to_canonical_address
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 # scripts/mutate_contracts names another artifact, with a planted bug.
 ARTIFACT: dict[str, Any] = json.loads(
-    Path(os.environ.get("CONTRACT_ARTIFACT") or CONTRACTS / "artifacts" / "CredentialRegistry.json").read_text(
-        "utf-8"
-    )
+    Path(os.environ.get("CONTRACT_ARTIFACT") or CONTRACTS / "artifacts" / "CredentialRegistry.json").read_text("utf-8")
 )
 
 CHAIN_ID = 560048
