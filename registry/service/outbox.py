@@ -38,6 +38,7 @@ __all__ = ["Outbox", "Sending"]
 _LIVE = ("OPEN", "MINED")
 _RESEND_SECONDS = 15  # how often a waiting transaction is handed to the node again, should it have forgotten it
 _BUMP_PERCENT = 25  # nodes ask for at least 10 % on both fees to replace a transaction
+_MOST_OVER_SUGGESTED = 4  # times the suggested fee, for a transaction that blocks pass over
 _GAS_MARGIN_PERCENT = 25
 _CANCEL_GAS = 21_000
 
@@ -139,7 +140,7 @@ class Outbox:
             changed = True
         now = self._context.clock()
         unwanted = not entry.attempt.cancels and self._is_unwanted(entry, max(now, head.timestamp))
-        if (unwanted or self._is_stuck(entry)) and self._replace(entry, unwanted=unwanted):
+        if (unwanted or self._is_stuck(entry)) and self._replace(entry, head, unwanted=unwanted):
             return True
         if now - self._sent_at.get(entry.attempt.id, 0) >= _RESEND_SECONDS:
             self._hand_over(entry.attempt.id, entry.attempt.raw)
@@ -157,10 +158,11 @@ class Outbox:
         # Once its signature has run out the contract can only refuse the call.
         return operation.authority is not None and operation.authority.deadline < now
 
-    def _replace(self, entry: _Entry, *, unwanted: bool) -> bool:
+    def _replace(self, entry: _Entry, head: BlockRef, *, unwanted: bool) -> bool:
         """Another attempt at the same nonce with a higher fee; nothing happens while the fee is above the cap.
 
-        Nor where the fee is not what holds it back: a chain that stands still must not drive it up, again and again.
+        Nor where the fee is not what holds it back: a chain that stands still must not drive it up, again and again,
+        and where blocks are made without ours, a fee of several times what the node suggests would not help either.
         """
         if entry.sender != self._context.payer.address:
             return False  # its key is not here any more
@@ -171,7 +173,9 @@ class Outbox:
             return False
         old = Fees(int(entry.attempt.max_fee), int(entry.attempt.priority_fee))
         if not unwanted and fees.max_fee <= old.max_fee and fees.priority_fee <= old.priority_fee:
-            return False
+            passed_over = head.timestamp > entry.attempt.created_at
+            if not passed_over or _bumped(old.max_fee) > _MOST_OVER_SUGGESTED * fees.max_fee:
+                return False
         fees = Fees(max(fees.max_fee, _bumped(old.max_fee)), max(fees.priority_fee, _bumped(old.priority_fee)))
         call = self._cancellation()
         cancel = unwanted or bool(entry.attempt.cancels)

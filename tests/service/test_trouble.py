@@ -217,6 +217,28 @@ def test_a_stuck_transaction_is_replaced_with_the_same_call_and_a_higher_fee(hou
     assert len(outbox_states(house)) == 2  # the key, the batch
 
 
+def test_a_transaction_that_blocks_pass_over_pays_more_within_bounds(house: House, issuer: Issuer) -> None:
+    house.chain.automine = False
+    house.issue(issuer, 1)
+    house.batching.seal(issuer)
+    house.worker.run_once()
+    fees = []
+    for _ in range(20):
+        house.chain.mempool.clear()  # the miners do not take it, whatever it pays
+        house.clock.advance(121)
+        house.chain.mine()
+        house.worker.step()
+        with house.database.read() as connection:
+            newest = connection.execute(select(attempts).order_by(attempts.c.id.desc()).limit(1)).one()
+        fees.append(int(newest.max_fee))
+    suggested = house.chain.suggest_fees().max_fee
+    assert fees[0] > suggested
+    assert fees[-1] == fees[-2] <= 4 * suggested
+    house.chain.automine = True
+    finish(house)
+    assert house.batch_states() == ["FINAL"]
+
+
 def test_the_first_attempt_may_still_win_after_a_replacement(house: House, issuer: Issuer) -> None:
     house.chain.automine = False
     house.issue(issuer, 1)
