@@ -28,7 +28,7 @@ from registry.service.operations import ANCHOR, SET_KEY, SUSPEND, Operation
 from registry.service.outbox import Outbox, is_live
 from registry.store.tables import batches, credentials, issuers, status_requests
 
-__all__ = ["Anchoring", "final_block"]
+__all__ = ["Anchoring", "final_block", "waits_for_finality"]
 
 _SIGNATURE_MARGIN_SECONDS = 30
 _KEY_ERRORS = frozenset({"NotEntitled", "InvalidNonce", "SignatureExpired"})
@@ -53,6 +53,17 @@ def final_block(context: Context, head: BlockRef) -> BlockRef | None:
     if confirmations == 1:
         return head
     return context.chain.block(head.number - confirmations + 1) if head.number >= confirmations - 1 else None
+
+
+def waits_for_finality(context: Context) -> str:
+    """What an anchored batch waits for, for people."""
+    confirmations = context.rules.confirmations
+    if confirmations == 0:
+        return "Anchored; final as soon as the node calls its block finalized."
+    return (
+        f"Anchored; final after {confirmations} confirmations. A node that makes blocks only for transactions has to "
+        "be told to make more, or CONFIRMATIONS to be 1."
+    )
 
 
 class Anchoring:
@@ -142,6 +153,12 @@ class Anchoring:
             connection.execute(update(batches).where(batches.c.id == batch.id).values(values))
             if values["state"] is BatchState.FINAL and not is_live(connection, batch.operation_id):
                 operations.set_state(connection, batch.operation_id, "DONE")
+            elif not is_final:
+                connection.execute(
+                    update(operations.table)
+                    .where(operations.table.c.id == batch.operation_id)
+                    .values(note=waits_for_finality(self._context))
+                )
         return True
 
     def _mark_unanchored(self, batch: Batch) -> None:

@@ -10,6 +10,7 @@ from registry.core import canonical, notation
 from registry.core.bundle import build_bundle, serialize_bundle
 from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, Bundle
+from registry.service.anchoring import waits_for_finality
 from registry.service.batching import Batch, Batching, BatchState, load_batches
 from registry.service.context import Context
 from registry.service.errors import GoneError, NotFoundError, NotReadyError
@@ -44,10 +45,11 @@ class Bundles:
             raise GoneError(row.state.lower(), f"The credential was {row.state.lower()}.")
         if not found or found[0].state is not BatchState.FINAL:
             state = found[0].state if found else "OPEN"
+            when = f"It is promised to be anchored by {notation.time_text(row.promised_at)}: ask again then."
+            if state == BatchState.ANCHORED:
+                when = found[0].note or waits_for_finality(self._context)
             raise NotReadyError(
-                "not_final",
-                f"The credential's batch is {state}; the bundle is given out when it is FINAL. It is promised to be "
-                f"anchored by {notation.time_text(row.promised_at)}: ask again then.",
+                "not_final", f"The credential's batch is {state}; the bundle is given out when it is FINAL. {when}"
             )
         [batch] = found
         return serialize_bundle(self._build(row, batch, self._issuers.by_id(batch.issuer_id), self._tree(batch)))

@@ -62,7 +62,8 @@ def test_a_batch_is_final_after_the_confirmations_and_not_before(house: House, i
     house.chain.mine()
     house.settle()
     assert house.batch_states() == ["ANCHORED"]
-    with pytest.raises(NotReadyError):
+    assert "3 confirmations" in note(house)
+    with pytest.raises(NotReadyError, match="3 confirmations"):
         house.bundles.get(credential_id)
     house.chain.mine()
     house.settle()
