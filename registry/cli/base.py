@@ -39,10 +39,21 @@ class Command(TyperCommand):
 
     error_exit_code = 1
 
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> Any:
+        as_json = "--json" in args  # parsing takes them off the list
+        try:
+            return super().make_context(info_name, args, *rest, **extra)
+        except Exception as error:
+            _report_usage(error, as_json)
+            raise
+
     def invoke(self, ctx: Any) -> Any:  # click's Context, which Typer brings under its own name
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.BadParameter):
+        except typer.Exit:
+            raise
+        except typer.BadParameter as error:
+            _report_usage(error, bool(ctx.params.get("as_json")))
             raise
         except (typer.Abort, KeyboardInterrupt):
             self._report(ctx, "interrupted", "Stopped. What was done until here stays done; run it again to go on.")
@@ -75,10 +86,11 @@ class Command(TyperCommand):
     @staticmethod
     def _report(ctx: typer.Context, code: str, detail: str, status: int | None = None) -> None:
         if ctx.params.get("as_json"):
-            problem = {"type": f"urn:credential-registry:problem:{code}", "code": code, "detail": detail}
-            Output(as_json=True).result(problem | ({} if status is None else {"status": status}))
+            Output(as_json=True).result(_problem(code, detail) | ({} if status is None else {"status": status}))
         sentence = detail if detail.endswith((".", "!", "?")) else f"{detail}."
-        sys.stderr.write(f"Error: {sentence[:1].upper()}{sentence[1:]}\n")
+        if sentence.split(maxsplit=1)[0].isalpha():  # a word, and not a file's name, which stays as it is
+            sentence = sentence[:1].upper() + sentence[1:]
+        sys.stderr.write(f"Error: {sentence}\n")
 
 
 def fail_with(exit_code: int) -> type[Command]:
@@ -112,6 +124,17 @@ def opened(data: Path | None, config: Path | None) -> "Iterator[Registry]":
 
     with open_registry(load(data, config)) as registry:
         yield registry
+
+
+def _problem(code: str, detail: str) -> dict[str, Any]:
+    return {"type": f"urn:credential-registry:problem:{code}", "code": code, "detail": detail}
+
+
+def _report_usage(error: Exception, as_json: bool) -> None:
+    """Wrong usage is explained on stderr by Typer; its object on stdout comes from here."""
+    message = getattr(error, "format_message", None)  # what click's errors have; their classes are Typer's own now
+    if as_json and message is not None:
+        Output(as_json=True).result(_problem("usage", message()))
 
 
 def _code_of(error: RegistryError) -> str:

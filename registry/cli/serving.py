@@ -71,7 +71,7 @@ def _report_once(registry: "Registry", out: Output, step: "Step") -> None:
         }
     )
     if step.error:
-        sys.stderr.write(f"Error: {step.error} What is done stays done; run the worker again.\n")
+        sys.stderr.write(f"Error: {step.error.removesuffix('.')}. What is done stays done; run the worker again.\n")
 
 
 def serve(

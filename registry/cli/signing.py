@@ -111,8 +111,10 @@ def _submit(registry: "Registry", out: Output, file: Path) -> None:
             if type(number) is not int or type(deadline) is not int:
                 raise ShapeError("id and deadline are integers")
             authority = Signature(_bytes(entry["signer"]), deadline, _bytes(entry["signature"]))
-        except (KeyError, ValueError, TypeError) as error:
-            raise InputError(f"{file} is not what `registry sign` writes: {type(error).__name__} {error}.") from error
+        except KeyError as error:
+            raise InputError(f"{file} is not what `registry sign` writes: {error} is missing.") from error
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{file} is not what `registry sign` writes: {error}.") from error
         try:
             registry.signing.submit(number, authority)
         except RegistryError as error:

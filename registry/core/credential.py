@@ -13,7 +13,16 @@ from registry.core.notation import short
 from registry.core.status import list_and_entry
 from registry.core.verdict import Code, fail, passed, skipped, unknown
 
-__all__ = ["check_binding", "check_format", "check_validity", "facts", "issuer_did", "status_base", "valid_from"]
+__all__ = [
+    "check_binding",
+    "check_format",
+    "check_validity",
+    "facts",
+    "issuer_did",
+    "status_base",
+    "unix_time",
+    "valid_from",
+]
 
 Credential = Mapping[str, Any]
 
@@ -65,14 +74,14 @@ def check_validity(credential: Credential, now: int, skew: int) -> Check:
     """``validFrom ≤ now + skew`` and ``now - skew ≤ validUntil``; both ends belong to the period."""
     for name in ("validFrom", "issuanceDate"):
         if name in credential:
-            start = _unix_time(credential[name])
+            start = unix_time(credential[name])
             if start is None:
                 return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
             if start > now + skew:
                 return fail("validity", Code.NOT_YET_VALID, f"Valid only from {short(credential[name])}.")
     for name in ("validUntil", "expirationDate"):
         if name in credential:
-            end = _unix_time(credential[name])
+            end = unix_time(credential[name])
             if end is None:
                 return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
             if end < now - skew:
@@ -82,10 +91,10 @@ def check_validity(credential: Credential, now: int, skew: int) -> Check:
 
 def valid_from(credential: Credential) -> int | None:
     """When the credential says that it begins to be valid, in Unix seconds; None if it does not say so readably."""
-    return _unix_time(credential.get("validFrom", credential.get("issuanceDate")))
+    return unix_time(credential.get("validFrom", credential.get("issuanceDate")))
 
 
-def _unix_time(value: object) -> int | None:
+def unix_time(value: object) -> int | None:
     """An xsd:dateTime with an offset, fractions of a second dropped; None if it is none. Years 0001 to 9999."""
     match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:

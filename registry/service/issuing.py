@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from registry.core import canonical, leaf
+from registry.core.credential import unix_time
 from registry.core.errors import JsonError
 from registry.core.status import list_and_entry
 from registry.service.context import Context
@@ -304,8 +305,8 @@ def _check_shape(document: dict[str, Any]) -> None:
         or not identifier.isprintable()  # PostgreSQL's text holds no NUL; nobody's address holds control characters
     ):
         raise InvalidError("id", "id must be a URL or URN of at most 2,048 printable characters.", "/id")
-    for name in ("validFrom", "validUntil"):
-        if name in document and not _is_date_time(document[name]):
+    for name in ("validFrom", "validUntil", "issuanceDate", "expirationDate"):
+        if name in document and unix_time(document[name]) is None:  # a verdict would refuse it for good
             raise InvalidError("date_time", f"{name} must be a date and time with its offset from UTC.", f"/{name}")
     for name, why in (
         ("proof", "credentials that are secured elsewhere are not taken yet; submit the unsigned credential"),
@@ -334,15 +335,6 @@ def _canonicalize(document: Any) -> bytes:
         return canonical.canonicalize(document)
     except JsonError as error:
         raise InvalidError("not_json", str(error)) from error
-
-
-def _is_date_time(value: Any) -> bool:
-    if not isinstance(value, str) or "T" not in value:
-        return False
-    try:
-        return dt.datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False
 
 
 def _rfc3339(seconds: int) -> str:

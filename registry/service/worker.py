@@ -83,7 +83,7 @@ class Worker:
                 on_step(step)
             if step.error:
                 delay = min(delay * 2, 60.0)
-                _log.warning("%s The worker tries again in %.0f s.", step.error, delay)
+                _log.warning("%s. The worker tries again in %.0f s.", step.error.removesuffix("."), delay)
             else:
                 delay = poll_seconds
             if not step.changed or step.error:

@@ -61,6 +61,13 @@ def test_an_idempotency_key_that_cannot_be_one_is_refused(issuer: Client, key: s
         ({"id": "no colon"}, "id", "/credential/id"),
         ({"validFrom": "yesterday"}, "date_time", "/credential/validFrom"),
         ({"validUntil": "2026-01-01"}, "date_time", "/credential/validUntil"),
+        # Python reads all of these; a verdict does not, and a credential that can never be VALID is not accepted.
+        ({"validFrom": "20240101T000000Z"}, "date_time", "/credential/validFrom"),
+        ({"validFrom": "2024-01-01T00:00Z"}, "date_time", "/credential/validFrom"),
+        ({"validFrom": "2024-W01-1T00:00:00Z"}, "date_time", "/credential/validFrom"),
+        ({"validFrom": "2024-01-01T00:00:00+0100"}, "date_time", "/credential/validFrom"),
+        ({"validUntil": "9999-12-31T23:59:59-23:59"}, "date_time", "/credential/validUntil"),
+        ({"expirationDate": "x"}, "date_time", "/credential/expirationDate"),
         ({"issuer": "did:web:somebody.else"}, "issuer", "/credential/issuer"),
         ({"issuer": ["x"]}, "issuer", "/credential/issuer"),
         ({"proof": {}}, "not_allowed", "/credential/proof"),

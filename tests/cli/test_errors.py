@@ -29,6 +29,27 @@ def test_with_json_it_is_a_problem_object(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("arguments", [("seal", "--no-such-option"), ("verify",), ("sign",)])
+def test_wrong_usage_is_one_too(arguments: tuple[str, ...]) -> None:
+    answer = run(*arguments, "--json")
+
+    assert answer.exit_code == 2
+    assert answer.json["code"] == "usage"
+    assert answer.json["detail"]
+    assert "Usage: registry" in answer.stderr
+    assert run(*arguments).stdout == ""
+
+
+def test_a_files_name_is_said_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("key.json").write_text("no keystore")
+    Path("requests.json").write_text('{"requests": []}')
+
+    answer = run("sign", "requests.json", "--keystore", "key.json", "--password-file", "key.json")
+
+    assert answer.stderr.startswith("Error: key.json is not a keystore")
+
+
 def test_an_unknown_setting_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGISTRY_RPC_URL", "http://127.0.0.1:1/secret-key")
 
