@@ -4,6 +4,7 @@ A node's URL often carries an API key, in its path, its query or as a password. 
 lets out (errors, logs of the HTTP library), shows more of a URL than its host.
 """
 
+import base64
 import http.cookiejar
 import ipaddress
 import logging
@@ -151,11 +152,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def _secret_parts(url: str) -> tuple[str, ...]:
-    """What of a URL could be a key: path segments, query values, user and password."""
+    """What of a URL could be a key: path segments, query values, user and password, also as they are sent."""
     parts = urlsplit(url)
     found = {parts.path, parts.query, parts.username or "", parts.password or "", *parts.path.split("/")}
     found |= {value for _, value in parse_qsl(parts.query)}
     found |= {unquote(entry) for entry in found}
+    if parts.username is not None:  # as the header Authorization has it
+        userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        found.add(base64.b64encode(userinfo.encode("latin-1", "replace")).decode())
     return tuple(sorted((entry for entry in found if len(entry) >= 4), key=len, reverse=True))
 
 

@@ -1,5 +1,6 @@
 """A node that is down, slow, talks nonsense, lies, limits the rate, or is not the node that was meant."""
 
+import base64
 import logging
 import socket
 import time
@@ -648,14 +649,20 @@ def test_no_secret_of_a_url_gets_into_errors_or_logs(
     node = faulty_node(local.node)
     authority = node.url.removeprefix("http://")
     url = f"http://user:{SECRET}pw@{authority}/v2/{SECRET}?apikey={SECRET}q"
+    header = base64.b64encode(f"user:{SECRET}pw".encode()).decode()
     chain = open_chain(url)
     with caplog.at_level(logging.DEBUG):
         chain.head()
-        for message in (f"project {SECRET} is over its quota, see /v2/{SECRET}?apikey={SECRET}q", "x\r\nSet-Cookie: y"):
+        for message in (
+            f"project {SECRET} is over its quota, see /v2/{SECRET}?apikey={SECRET}q",
+            "x\r\nSet-Cookie: y",
+            f"not authorized: Basic {header}",
+        ):
             node.fail("error", message=message, times=None)
             with pytest.raises(ChainUnreachable) as caught:
                 chain.head()
             assert SECRET not in str(caught.value)
+            assert header not in str(caught.value)
             assert "\n" not in str(caught.value)
             node.clear()
     assert SECRET not in caplog.text
