@@ -34,6 +34,10 @@ _INTERRUPTED = 130
 _log = logging.getLogger("registry.cli")
 
 
+# For ChainUnreachable and the classes below it, known by name: importing them would slow every command down.
+_UNREACHABLE_HINT = "Check RPC_URLS (or --rpc) and the node, or try again later."
+
+
 class Command(TyperCommand):
     """A command whose errors become a sentence on stderr, and with ``--json`` a problem object on stdout as well."""
 
@@ -63,7 +67,10 @@ class Command(TyperCommand):
             sys.stdout = None
             raise typer.Exit(1) from None
         except RegistryError as error:
-            self._report(ctx, getattr(error, "code", _code_of(error)), str(error), getattr(error, "status", None))
+            detail = str(error)
+            if any(each.__name__ == "ChainUnreachable" for each in type(error).__mro__):
+                detail = f"{detail.rstrip('.')}. {_UNREACHABLE_HINT}"
+            self._report(ctx, getattr(error, "code", _code_of(error)), detail, getattr(error, "status", None))
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             self._report(ctx, "os_error", f"The system refuses: {error.strerror or error}{where}.")

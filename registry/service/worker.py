@@ -64,8 +64,8 @@ class Worker:
         """Does everything that can be done now. A chain that does not answer ends the step; it is no exception."""
         changed = self._seal_due()
         try:
-            if self._touched is None:
-                self._context.chain.check()
+            # At every step: what answers under a node's address can be another chain since the last one.
+            self._context.chain.check()
             changed |= self._step_chain()
         except ChainError as error:
             self._health.chain_failed(str(error))

@@ -177,3 +177,14 @@ def test_names_cannot_move_the_cursor(cli: Cli, tmp_path: Path) -> None:
 
     assert "\x1b" not in answer.stdout
     assert json.loads(cli("verify", path, "--json").stdout)["results"][0]["file"] == str(path)
+
+
+def test_a_node_that_does_not_answer_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_RPC_URLS", "http://127.0.0.1:1")
+    monkeypatch.setenv("REGISTRY_CHAIN_ID", "560048")
+    monkeypatch.setenv("REGISTRY_KEYSTORE_PASSWORD", "only for this test")
+
+    answer = run("init", "--data", tmp_path)
+
+    assert answer.exit_code == 1
+    assert answer.stderr.endswith("Check RPC_URLS (or --rpc) and the node, or try again later.\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from anchors.base import AnchorBatch, BatchAnchored
+from anchors.base import AnchorBatch, BatchAnchored, WrongContract
 from registry.core.bundle import parse_bundle
 from registry.core.model import Outcome, Status
 from registry.service import operations
@@ -509,3 +509,19 @@ def test_the_gift_of_a_key_that_ran_out_can_be_signed_again(house: House) -> Non
     house.hosting.authorize(issuer)
     finish(house)
     assert house.batch_states() == ["FINAL"]
+
+
+def test_another_chain_under_the_same_address_gets_nothing(house: House, issuer: Issuer) -> None:
+    """As when a development node was started anew while the worker ran."""
+    house.issue(issuer, 1)
+    house.batching.seal(issuer)
+
+    def refuse() -> bytes:
+        raise WrongContract("There is no contract at that address.")
+
+    house.chain.check = refuse  # type: ignore[method-assign]
+    before = len(house.chain.blocks)
+    step = house.worker.step()
+    assert step.error == "There is no contract at that address."
+    assert len(house.chain.blocks) == before
+    assert outbox_states(house) == ["DONE"]  # the key; the batch was not sent
