@@ -1,8 +1,6 @@
 """The parts of the service that rest on locks and transactions, on SQLite and on PostgreSQL."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -13,23 +11,12 @@ from registry.service.issuing import Accepted
 from registry.service.worker import only_worker
 from registry.store.database import Database
 from registry.store.tables import credentials
-from support.fake_chain import FakeChain
-from support.house import Clock, House, document, open_house
+from support.house import House, document
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
-    if request.param == "sqlite":
-        house = open_house(tmp_path)
-    else:
-        clock = Clock()
-        url = request.getfixturevalue("postgres_url")
-        database = Database(url)
-        database.migrate()
-        database.close()
-        house = House(url, FakeChain(clock), clock)
-    yield house
-    house.close()
+@pytest.fixture
+def house(both: House) -> House:
+    return both
 
 
 def test_the_main_path(house: House) -> None:

@@ -525,3 +525,26 @@ def test_another_chain_under_the_same_address_gets_nothing(house: House, issuer:
     assert step.error == "There is no contract at that address."
     assert len(house.chain.blocks) == before
     assert outbox_states(house) == ["DONE"]  # the key; the batch was not sent
+
+
+def test_a_reorganisation_while_events_are_read_keeps_nothing_of_them(house: House, issuer: Issuer) -> None:
+    [credential_id] = house.issue(issuer, 1)
+    house.batching.seal(issuer)
+    finish(house)
+    house.status.request(issuer, credential_id, "revoke")
+    house.worker.step()
+    before = house.worker.follower.position()
+
+    def reorganise_once(name: str, when: str) -> None:
+        if (name, when) == ("read_events", "after"):
+            house.chain.fault = lambda _name, _when: None
+            house.chain.reorganise(1, keep=False)
+
+    house.chain.fault = reorganise_once
+    step = house.worker.step()
+    assert step.error is not None
+    assert "reorganised" in step.error
+    assert house.worker.follower.position() == before
+    finish(house)
+    assert house.worker.follower.words(issuer.address, [0]) == house.chain.read_words(issuer.address, [0])
+    assert house.verify(credential_id).status is Status.INVALID
