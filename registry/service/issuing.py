@@ -307,7 +307,7 @@ def _check_shape(document: dict[str, Any]) -> None:
         raise InvalidError("id", "id must be a URL or URN of at most 2,048 printable characters.", "/id")
     for name in ("validFrom", "validUntil", "issuanceDate", "expirationDate"):
         if name in document and unix_time(document[name]) is None:  # a verdict would refuse it for good
-            raise InvalidError("date_time", f"{name} must be a date and time with its offset from UTC.", f"/{name}")
+            raise InvalidError("date_time", f"{name} must be a date and time such as 2026-03-01T12:00:00Z.", f"/{name}")
     for name, why in (
         ("proof", "credentials that are secured elsewhere are not taken yet; submit the unsigned credential"),
         ("credentialStatus", "the registry sets it, because it holds the credential's index"),

@@ -12,7 +12,7 @@ from registry.core.notation import short, time_text
 from registry.standards.proofs.expanding import Expander, default_expander
 from registry.standards.proofs.multibase import base58_text
 from registry.standards.proofs.publickey import KeyKind
-from registry.standards.proofs.suites import DATA_INTEGRITY, SUITES, Transformation, signed_bytes, transform
+from registry.standards.proofs.suites import SUITES, Transformation, signed_bytes, transform
 
 __all__ = ["PROOF_SET", "ProofSigner", "UnmappedTerms", "add_proofs"]
 
@@ -59,8 +59,8 @@ def add_proofs(
     unsecured = {name: value for name, value in document.items() if name != "proof"}
     proofs = list(known) if isinstance(known, list) else [known]
     for name in suites:
-        suite = SUITES.get(name)
-        if suite is None or KeyKind.ED25519 not in suite.kinds or suite.type != DATA_INTEGRITY:
+        suite = SUITES.get(name) if name in PROOF_SET else None
+        if suite is None:
             raise InputError(f"proofs of the suite {short(name)!r} are not made here")
         options: dict[str, Any] = {
             "type": suite.type,
@@ -80,7 +80,7 @@ def add_proofs(
         config = transform(suite, options, KeyKind.ED25519, used)
         if config.unmapped and not allow_unmapped:
             raise UnmappedTerms(tuple(f"/proof{pointer}" for pointer in config.unmapped))
-        signature = signer.sign(signed_bytes(config.data, form.data, KeyKind.ED25519))
+        signature = signer.sign(signed_bytes(suite, config.data, form.data, KeyKind.ED25519))
         if suite.transformation is Transformation.RDFC:
             # vc-di-eddsa section 3.2.1: only the JCS suite puts the contexts into the proof.
             options.pop("@context", None)
