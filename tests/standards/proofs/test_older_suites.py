@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from registry.core.errors import InputError
 from registry.core.notation import base64url_text
+from registry.standards.contexts import UnknownContext
 from registry.standards.contexts.pins import JWS_2020, SECURITY_V2
 from registry.standards.did.key import did_key, resolve_did_key
 from registry.standards.keys import LocalSigner
@@ -180,3 +181,14 @@ def test_contexts_of_the_proof() -> None:
     assert code({**CREDENTIAL, "proof": {**proof, "@context": "https://words.example/v1"}}) is ProofCode.CONTEXT_UNKNOWN
     reworded = {"authentication": "https://w3id.org/security#assertionMethod"}
     assert code({**CREDENTIAL, "proof": {**proof, "@context": [suite, reworded]}}) is ProofCode.CONTEXT_DIFFERS
+
+
+def test_an_unknown_context_leaves_the_signature_over_json(badge: Json, signer: LocalSigner) -> None:
+    badge["@context"].append("https://words.example/v1")
+    with pytest.raises(UnknownContext):
+        add_proofs(badge, signer, AT)
+    signed = add_proofs(badge, signer, AT, allow_unmapped=True)
+    assert [proof["cryptosuite"] for proof in signed["proof"]] == ["eddsa-jcs-2022"]
+    assert verify_proofs(signed, resolve_did_key, AT).status is ProofStatus.GOOD
+    with pytest.raises(UnknownContext):
+        add_proofs(badge, signer, AT, suites=["eddsa-rdfc-2022"], allow_unmapped=True)
