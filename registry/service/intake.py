@@ -263,7 +263,7 @@ def _check_shape(document: Mapping[str, Any], first_contexts: Sequence[str]) -> 
         raise InvalidError("id", "id must be a URL or URN of at most 2,048 printable characters.", "/id")
     for name in ("validFrom", "validUntil", "issuanceDate", "expirationDate"):
         if name in document and unix_time(document[name]) is None:  # a verdict would refuse it for good
-            raise InvalidError("date_time", f"{name} must be a date and time with its offset from UTC.", f"/{name}")
+            raise InvalidError("date_time", f"{name} must be a date and time such as 2026-03-01T12:00:00Z.", f"/{name}")
 
 
 def _with_issuer(value: Any, issuer: Issuer) -> Any:
