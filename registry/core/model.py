@@ -102,7 +102,7 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An issuer's claim on chain of a DID and of a document's hash; ``claimed_at`` is 0 where there is none."""
+    """An issuer's claim on chain of a DID and a document's hash; ``claimed_at`` is 0 where there is none."""
 
     did: str
     document_hash: bytes

@@ -32,10 +32,10 @@ from registry.core.errors import JsonError, ProofError
 from registry.core.issuing import check_issuer
 from registry.core.lists import entries_elsewhere, with_lists
 from registry.core.merkle import root_from_inclusion_proof
-from registry.core.model import Bundle, Check, Evidence, Findings, Policy, Verdict
+from registry.core.model import AnchorEvidence, Bundle, Check, Evidence, Findings, Policy, Verdict
 from registry.core.verdict import Code, fail, passed, skipped, status_of, unknown
 
-__all__ = ["anchor_time", "clear_credential", "status_bases", "verify"]
+__all__ = ["clear_credential", "evidence_that_counts", "status_bases", "verify"]
 
 
 def verify(bundle: Bundle, evidence: Evidence, policy: Policy, now: int, at: int | None = None) -> Verdict:
@@ -109,10 +109,10 @@ def clear_credential(bundle: Bundle, evidence: Evidence) -> Credential | None:
     return bundle.credential
 
 
-def anchor_time(bundle: Bundle, evidence: Evidence, policy: Policy, now: int) -> int | None:
-    """The time at which the issuer's keys have to be good: the anchor's that counts; None if none does."""
+def evidence_that_counts(bundle: Bundle, evidence: Evidence, policy: Policy, now: int) -> AnchorEvidence | None:
+    """What the chain says that counts, None if none does: at its anchoring the issuer's keys have to be good."""
     counted = anchor_that_counts(judge_anchors(bundle, evidence, policy, now))
-    return counted.anchor.anchored_at if counted else None
+    return counted.evidence if counted else None
 
 
 def status_bases(credential: Credential, bundle: Bundle, policy: Policy) -> tuple[str, ...]:

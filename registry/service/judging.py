@@ -91,9 +91,9 @@ class Judging:
         self.pinned = pinned
         self.max_fetches = max_fetches
 
-    def session(self, skew_seconds: int = 300) -> "Session":
-        """For the credentials of one request: each document and each list is looked up once."""
-        return Session(self, skew_seconds)
+    def session(self, skew_seconds: int = 300, now: int | None = None) -> "Session":
+        """For the credentials of one request: each document and each list is looked up once. ``now``: Unix seconds."""
+        return Session(self, skew_seconds, self.clock() if now is None else now)
 
     def judge(self, credential: Mapping[str, Any] | str, *, at: int | None = None) -> CredentialReport:
         """Judges one credential, as ``Session.judge`` does."""
@@ -103,14 +103,14 @@ class Judging:
 class Session:
     """Judges the credentials of one request, at one moment. For one thread."""
 
-    def __init__(self, judging: Judging, skew_seconds: int) -> None:
+    def __init__(self, judging: Judging, skew_seconds: int, now: int) -> None:
         self._judging = judging
         self._skew = skew_seconds
         self._documents: dict[str, DidDocument | DidError] = {}
         self._fetched: dict[str, FetchedList] = {}
         self._lists: dict[tuple[str, str], tuple[object, FetchedList, Check | None]] = {}
         self._asked = {"documents": 0, "lists": 0}
-        self.now = judging.clock()
+        self.now = now
 
     def judge(self, credential: Mapping[str, Any] | str, *, at: int | None = None) -> CredentialReport:
         """Judges a credential that comes without a bundle.
