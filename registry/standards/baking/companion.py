@@ -57,7 +57,9 @@ def join_bundle(content: Content, companion: bytes) -> bytes:
     """
     document = _read(companion)
     if (content.form == "jws") != ("envelope" in document):
-        message = "The image's credential and its proof do not belong together: only a JWS has an envelope, and needs it."
+        message = (
+            "The credential and its proof in the image do not belong together: a JWS, and only a JWS, has an envelope."
+        )
         raise BakingError("not_a_companion", message)
     if content.form == "jws":
         envelope = document.pop("envelope")
