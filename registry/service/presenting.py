@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from registry.core.bundle import MAX_BUNDLE_BYTES, read_bundle
+from registry.core.bundle import MAX_BUNDLE_BYTES, parse_bundle, read_bundle
 from registry.core.canonical import MAX_DEPTH, parse_json
-from registry.core.errors import BundleError, InputError
+from registry.core.errors import BundleError
 from registry.core.model import Bundle
 from registry.standards import baking
 
@@ -46,15 +46,9 @@ def read_value(value: object) -> Bundle | Alone:
 
 
 def read_image(image: bytes) -> Bundle | Alone:
-    """The credential in a baked PNG or SVG, in its bundle where the image carries the rest of one. Raises InputError."""
+    """The credential in a baked PNG or SVG, in its bundle where the image has the rest of one. Raises InputError."""
     content = baking.extract(image)
-    credential = content.data.decode("ascii") if content.form == "jws" else parse_json(content.data)
     companion = baking.extract_companion(image)
-    if companion is None:
-        return Alone(credential)
-    rest = parse_json(companion, MAX_BUNDLE_BYTES, MAX_DEPTH + 1)
-    if not isinstance(rest, dict) or "credential" in rest or "digest" in rest:
-        raise InputError("what the image carries beside its credential is not the rest of a bundle")
-    if isinstance(credential, str):
-        raise InputError("the image carries the rest of a bundle beside a JWT; a bundle holds it in an envelope")
-    return read_bundle({**rest, "credential": credential})
+    if companion is not None:
+        return parse_bundle(baking.join_bundle(content, companion))
+    return Alone(content.data.decode("ascii") if content.form == "jws" else parse_json(content.data))

@@ -234,9 +234,7 @@ def _find_out(opened: _Opened, evidence: Evidence, request: _Request) -> Finding
     signature = unknown("signature", Code.ANCHOR_TIME_UNKNOWN, "No anchor tells when the issuer's key had to be good.")
     if answer is not None and keys_at is not None:
         # A document that came with the bundle counts if the issuer had claimed it before it anchored.
-        claimed = {
-            (claim.did, claim.document_hash) for claim in answer.claims if 0 < claim.claimed_at <= keys_at
-        }
+        claimed = {(claim.did, claim.document_hash) for claim in answer.claims if 0 < claim.claimed_at <= keys_at}
         brought = opened.brought
         documents = (brought,) if brought is not None and (brought.did, brought.hash) in claimed else ()
         _, signature = session.signature(bundle.credential, keys_at, at=request.at, documents=documents)
@@ -284,9 +282,7 @@ def _finish(verdict: Verdict, credential: Mapping[str, Any] | None, subject: str
     return replace(verdict, subject_asked=True, subject_matches=matches)
 
 
-def _answer(
-    anchor: Anchor, bundle: Bundle, read: Mapping[_Place, _Answers]
-) -> AnchorEvidence | ChainUnavailable:
+def _answer(anchor: Anchor, bundle: Bundle, read: Mapping[_Place, _Answers]) -> AnchorEvidence | ChainUnavailable:
     answers = read.get((anchor.chain_id, anchor.contract))
     if answers is None:
         return ChainUnavailable(anchor.chain_id, "The policy does not name this chain and contract.")
