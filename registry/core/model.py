@@ -126,9 +126,9 @@ class AnchorEvidence:
 
     ``issuer, root, first_index`` name the batch that was asked about; ``record`` is None if the contract has none.
     ``words`` holds the status words that were asked for, by word number (credential index >> 8).
-    ``finalized`` is the number of the node's own finalized block, None if the node names none. ``claims`` are those that
-    were asked for. ``history``: all changes of this issuer's status words from the anchor's block up to ``block``, in
-    order; None where it was not read, or not all of it.
+    ``finalized`` is the number of the node's own finalized block, None if the node names none. ``claims`` are those
+    that were asked for. ``history``: all changes of these words from the anchor's block up to ``block``, in order; None
+    where it was not read, or not all of it.
     """
 
     chain_id: int

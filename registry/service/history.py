@@ -30,8 +30,7 @@ def with_history(chain: Chain, answers: Mapping[_K, AnchorEvidence]) -> dict[_K,
         return dict(answers)  # how it was stays unknown; how it is was read
     if again != block or times is None:
         return dict(answers)
-    found = {key: replace(answer, history=_history(answer, events, times)) for key, answer in answers.items()}
-    return found
+    return {key: replace(answer, history=_history(answer, events, times)) for key, answer in answers.items()}
 
 
 def _times(chain: Chain, events: Sequence[ChainEvent], issuers: set[bytes]) -> dict[int, int] | None:

@@ -106,6 +106,7 @@ class Session:
     def __init__(self, judging: Judging, skew_seconds: int, now: int) -> None:
         self._judging = judging
         self._skew = skew_seconds
+        self._pinned: dict[str, DidDocument | None] = {}
         self._documents: dict[str, DidDocument | DidError] = {}
         self._fetched: dict[str, FetchedList] = {}
         self._lists: dict[tuple[str, str], tuple[object, FetchedList, Check | None]] = {}
@@ -178,7 +179,7 @@ class Session:
             if issuer is not None and did != issuer:
                 detail = f"The key is one of {short(did, 200)}, the document is {short(issuer, 200)}'s."
                 return KeyProblem(ProofCode.WRONG_CONTROLLER, detail)
-            pinned = self._judging.pinned(did) if self._judging.pinned is not None else None
+            pinned = self._pin(did)
             if pinned is not None:
                 return pinned.key(url)
             for document in documents:
@@ -195,6 +196,11 @@ class Session:
             return self._judging.resolver.key(url)
 
         return resolve
+
+    def _pin(self, did: str) -> DidDocument | None:
+        if did not in self._pinned:
+            self._pinned[did] = self._judging.pinned(did) if self._judging.pinned is not None else None
+        return self._pinned[did]
 
     def resolve(self, did: str) -> DidDocument | DidError:
         """The document at the DID's own host, or why there is none; asked for once."""

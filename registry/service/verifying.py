@@ -36,7 +36,7 @@ from registry.service.judging import Judging, Session, open_credential
 from registry.service.presenting import Alone
 from registry.service.schemas import check_schema
 from registry.standards.did.document import DidDocument, parse_did_document
-from registry.standards.did.errors import DidDocumentError, DidError
+from registry.standards.did.errors import DidDocumentError, DidError, DidUnsupported
 from registry.standards.did.resolver import DidResolver
 from registry.standards.eu import facts as eu_facts
 from registry.standards.identity import matches_identity
@@ -148,7 +148,7 @@ class _Request:
         self.policy, self.now, self.at = policy, now, at
         self.session: Session = judging.session(policy.clock_skew_seconds, now)
         self._documents: dict[tuple[str, bytes], DidDocument | None] = {}
-        self._live: dict[str, LiveDocument] = {}
+        self._live: dict[str, LiveDocument | None] = {}
         self._addresses = frozenset(pin.address for pin in policy.issuers if pin.address is not None)
         self._pinned = frozenset(pin.did for pin in policy.issuers if pin.address is not None)
 
@@ -171,17 +171,20 @@ class _Request:
         return self.live(did)
 
     def live(self, did: str) -> LiveDocument | None:
-        """None for what has no host to be asked."""
+        """None for what has no host that could be asked."""
         if not did.startswith("did:web:") or not _DID.fullmatch(did):
             return None
         if did not in self._live:
-            found = self.session.resolve(did)
-            if isinstance(found, DidError):
-                self._live[did] = LiveDocument(did, b"", frozenset(), str(found))
-            else:
-                accounts = frozenset((account.chain_id, account.address) for account in found.accounts)
-                self._live[did] = LiveDocument(did, found.hash, accounts)
+            self._live[did] = _live_document(did, self.session.resolve(did))
         return self._live[did]
+
+
+def _live_document(did: str, found: DidDocument | DidError) -> LiveDocument | None:
+    if isinstance(found, DidUnsupported):
+        return None
+    if isinstance(found, DidError):
+        return LiveDocument(did, b"", frozenset(), str(found))
+    return LiveDocument(did, found.hash, frozenset((account.chain_id, account.address) for account in found.accounts))
 
 
 @dataclass(frozen=True, slots=True)

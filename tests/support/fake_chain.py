@@ -73,8 +73,8 @@ class State:
     records: dict[tuple[bytes, bytes, int], BatchRecord] = field(default_factory=dict)
     revoked: dict[tuple[bytes, int], int] = field(default_factory=dict)
     suspended: dict[tuple[bytes, int], int] = field(default_factory=dict)
-    account_nonce: dict[bytes, int] = field(default_factory=dict)
     claims: dict[tuple[bytes, str, bytes], int] = field(default_factory=dict)
+    account_nonce: dict[bytes, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -394,8 +394,9 @@ class FakeChain:
             block.events.append(base.BatchRevoked(*place, call.root, call.first))
         elif isinstance(call, base.SetDid):
             self._use_nonce(state, issuer, call.nonce if signed else state.nonce.get(issuer, 0))
-            time = state.claims.setdefault((issuer, call.did, call.document_hash), block.ref.timestamp)
-            block.events.append(base.DidClaimed(*place, call.did, call.document_hash, time))
+            claim = (issuer, call.did, call.document_hash)
+            since = state.claims.setdefault(claim, block.ref.timestamp)
+            block.events.append(base.DidClaimed(*place, call.did, call.document_hash, since))
         else:
             raise TypeError(f"the fake contract does not know {call}")
 
