@@ -8,13 +8,14 @@ from pydantic.alias_generators import to_camel
 __all__ = [
     "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
     "CredentialPage", "HealthOut", "ImportLine", "IssuerCreated", "IssuerIn", "IssuerOut", "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "Sealed", "SignatureIn", "SigningRequestOut",
-    "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
+    "NetworkOut", "PinOut", "Problem", "QuestionIn", "ReadyOut", "Receipt", "Sealed", "SignatureIn",
+    "SigningRequestOut", "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
 ]  # fmt: skip
 
 MAX_BUNDLES = 100
 
 _ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+AT = "as of which time, YYYY-MM-DDTHH:MM:SSZ; not in the future"
 _NO_NUL = r"^[^\x00]*$"
 
 
@@ -106,8 +107,19 @@ class BundleIn(RootModel[Any]):
     )
 
 
+class QuestionIn(_In):
+    """Something to verify (exactly one of the first three), and what is asked about it."""
+
+    bundle: dict[str, Any] | None = Field(None, description="a bundle")
+    credential: dict[str, Any] | str | None = Field(None, description="a credential without a bundle, or a VC-JWT")
+    image: str | None = Field(None, description="a baked PNG or SVG, base64")
+    at: str | None = Field(None, description=AT)
+    subject_email: str | None = Field(None, max_length=320, description="is this the learner's address?")
+
+
 class BundlesIn(_In):
     bundles: Annotated[list[Any], Field(min_length=1, max_length=MAX_BUNDLES)]
+    at: str | None = Field(None, description=AT)
 
 
 # --- chain and anchor -------------------------------------------------------------------------------------------------
@@ -292,6 +304,8 @@ class VerdictOut(_Out):
 
     status: Literal["VALID", "INVALID", "INDETERMINATE"]
     about: Literal["credential", "digest"]
+    basis: Literal["anchor", "signature"]
+    as_of: str | None
     final: bool
     checks: list[CheckOut]
     chain: dict[str, Any] | None
@@ -299,6 +313,7 @@ class VerdictOut(_Out):
     anchored_at: str | None
     block: dict[str, Any] | None
     facts: dict[str, str]
+    subject: dict[str, bool | None] | None
 
 
 class VerdictOrError(_Out):
