@@ -85,7 +85,7 @@ def verify(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Verify bundles, credentials, baked images. Exit code: 0 VALID, 1 INVALID, 3 INDETERMINATE, 2 unreadable (worst)."""
+    """Verify bundles, credentials, baked images. Exit code: 0 VALID, 1 INVALID, 3 INDETERMINATE, 2 unreadable."""
     out = Output(as_json)
     if code_hash and not contract:
         raise typer.BadParameter("--code-hash goes with --contract.")
