@@ -139,7 +139,7 @@ class Scene:
 
     def anchor(self, *credentials: dict[str, Any], document: dict[str, Any] | None = None) -> list[Bundle]:
         """One batch of these, anchored now."""
-        salts = [bytes([place]) * 32 for place in range(len(credentials))]
+        salts = [place.to_bytes(32, "big") for place in range(len(credentials))]
         leaves = [
             leaf.leaf_hash(leaf.commit(salt, leaf.digest(canonicalize(each))))
             for salt, each in zip(salts, credentials, strict=True)
