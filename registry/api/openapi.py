@@ -29,6 +29,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     schemas.SignatureIn,
     schemas.BundleIn,
     schemas.BundlesIn,
+    schemas.QuestionIn,
 )
 # Routes that answer with a response of their own making.
 _ANSWERS: tuple[type[BaseModel], ...] = (schemas.Problem, schemas.ImportLine, schemas.LeavesOut)

@@ -14,6 +14,7 @@ from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
@@ -59,6 +60,8 @@ class Registry(Protocol):
     def bundles(self) -> Bundles: ...
     @property
     def verifier(self) -> Verifier: ...
+    @property
+    def judging(self) -> Judging: ...
     @property
     def health(self) -> Health: ...
 

@@ -9,7 +9,7 @@ __all__ = [
     "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
     "CredentialPage", "HealthOut", "ImportLine", "IndexesIn", "IndexesOut", "IssuerCreated", "IssuerIn", "IssuerOut",
     "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ProofOut", "ReadyOut", "Receipt",
+    "NetworkOut", "PinOut", "Problem", "ProofOut", "QuestionIn", "ReadyOut", "Receipt",
     "ReservationOut", "Sealed", "SignatureIn", "SigningRequestOut",
     "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
 ]  # fmt: skip
@@ -17,6 +17,7 @@ __all__ = [
 MAX_BUNDLES = 100
 
 _ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+AT = "as of which time, YYYY-MM-DDTHH:MM:SSZ; not in the future"
 _NO_NUL = r"^[^\x00]*$"
 
 
@@ -124,8 +125,19 @@ class BundleIn(RootModel[Any]):
     )
 
 
+class QuestionIn(_In):
+    """Something to verify (exactly one of the first three), and what is asked about it."""
+
+    bundle: dict[str, Any] | None = Field(None, description="a bundle")
+    credential: dict[str, Any] | str | None = Field(None, description="a credential without a bundle, or a VC-JWT")
+    image: str | None = Field(None, description="a baked PNG or SVG, base64")
+    at: str | None = Field(None, description=AT)
+    subject_email: str | None = Field(None, max_length=320, description="is this the learner's address?")
+
+
 class BundlesIn(_In):
     bundles: Annotated[list[Any], Field(min_length=1, max_length=MAX_BUNDLES)]
+    at: str | None = Field(None, description=AT)
 
 
 # --- chain and anchor -------------------------------------------------------------------------------------------------
@@ -344,6 +356,8 @@ class VerdictOut(_Out):
 
     status: Literal["VALID", "INVALID", "INDETERMINATE"]
     about: Literal["credential", "digest"]
+    basis: Literal["anchor", "signature"]
+    as_of: str | None
     final: bool
     checks: list[CheckOut]
     chain: dict[str, Any] | None
@@ -351,6 +365,7 @@ class VerdictOut(_Out):
     anchored_at: str | None
     block: dict[str, Any] | None
     facts: dict[str, str]
+    subject: dict[str, bool | None] | None
 
 
 class VerdictOrError(_Out):

@@ -17,6 +17,7 @@ from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuer, Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
@@ -137,8 +138,9 @@ class House:
         self.status = StatusService(self.context, self.issuers)
         self.correcting = Correcting(self.context, self.issuing, self.status)
         self.bundles = Bundles(self.context, self.issuers, self.identities, self.batching)
+        self.judging = Judging(self.resolver, self.clock, pinned=self.identities.pinned)
         self.verifier = Verifier(
-            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced
+            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced, self.judging
         )
         self.worker = self.new_worker()
 

@@ -27,8 +27,8 @@ _ENVELOPED = "EnvelopedVerifiableCredential"
 _CONTEXT = "https://www.w3.org/ns/credentials/v2"
 _PREFIX = f"data:{MEDIA_TYPE},"
 # What earlier drafts and the VC Data Model's own tests put in its place; one draft had a semicolon for the comma.
-_ENVELOPE = re.compile(r"data:application/(?:vc\+jwt,|vc-ld\+jwt,|jwt,|vc\+ld\+json\+jwt[,;])(.*)", re.DOTALL | re.IGNORECASE)
-    r"data:application/(?:vc\+jwt|vc-ld\+jwt|vc\+ld\+json\+jwt|jwt)[,;](?!base64,)(.*)", re.IGNORECASE
+_ENVELOPE = re.compile(
+    r"data:application/(?:vc\+jwt,|vc-ld\+jwt,|jwt,|vc\+ld\+json\+jwt[,;])(.*)", re.DOTALL | re.IGNORECASE
 )
 _MAX_LENGTH = 1 << 20
 _REGISTERED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"})
