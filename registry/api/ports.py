@@ -10,10 +10,12 @@ from registry.service.bundles import Bundles
 from registry.service.context import Context
 from registry.service.health import Health
 from registry.service.hosting import Hosting
+from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 
@@ -37,6 +39,8 @@ class Registry(Protocol):
     @property
     def issuers(self) -> Issuers: ...
     @property
+    def identities(self) -> Identities: ...
+    @property
     def hosting(self) -> Hosting: ...
     @property
     def signing(self) -> Signing: ...
@@ -46,6 +50,8 @@ class Registry(Protocol):
     def batching(self) -> Batching: ...
     @property
     def status(self) -> StatusService: ...
+    @property
+    def status_lists(self) -> StatusLists: ...
     @property
     def bundles(self) -> Bundles: ...
     @property

@@ -25,6 +25,7 @@ from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.settings import Settings
@@ -55,6 +56,7 @@ class Registry:
     resolver: DidResolver
     batching: Batching
     status: StatusService
+    status_lists: StatusLists
     bundles: Bundles
     health: Health
     follower: Follower
@@ -181,6 +183,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         resolver=resolver,
         batching=batching,
         status=StatusService(context, issuers),
+        status_lists=StatusLists(context, binding.first_block),
         bundles=Bundles(context, issuers, identities, batching),
         health=Health(database, _clock),
         follower=Follower(context, binding.first_block),

@@ -20,6 +20,7 @@ from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.standards.did.resolver import DidResolver
@@ -134,6 +135,7 @@ class House:
         self.reserving = Reserving(self.context)
         self.batching = Batching(self.context)
         self.status = StatusService(self.context, self.issuers)
+        self.status_lists = StatusLists(self.context)
         self.bundles = Bundles(self.context, self.issuers, self.identities, self.batching)
         self.verifier = Verifier(
             {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced
