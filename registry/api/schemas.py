@@ -8,8 +8,8 @@ from pydantic.alias_generators import to_camel
 __all__ = [
     "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
     "CredentialPage", "HealthOut", "ImportLine", "IssuerCreated", "IssuerIn", "IssuerOut", "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "RotateIn", "RotationOut", "Sealed", "SignatureIn", "SigningRequestOut",
-    "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
+    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "RotateIn", "RotationOut", "Sealed", "SignatureIn",
+    "SigningRequestOut", "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
 ]  # fmt: skip
 
 MAX_BUNDLES = 100
