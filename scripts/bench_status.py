@@ -7,9 +7,12 @@ The tables are filled as the follower would fill them; no chain is asked for any
 """
 
 import argparse
+import hashlib
 import json
 import tempfile
 import time
+from itertools import count as count_up
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,6 @@ from registry.wiring.installation import deploy_contract, initialise
 _BATCH = 10_000
 _WORDS = 200  # in one transaction
 _BLOCK = 1_000_000
-_STRIDE = 611_953  # a prime: every index once before any comes again
 
 
 def measure(credentials: int = 1_000_000, revocations: int = 10_000) -> dict[str, float]:
@@ -79,7 +81,8 @@ def _batches(address: bytes, credentials: int) -> list[dict[str, Any]]:
 
 
 def _revocations(address: bytes, credentials: int, count: int) -> list[dict[str, Any]]:
-    chosen = [word_and_mask(place * _STRIDE % credentials) for place in range(count)]
+    drawn = (int.from_bytes(hashlib.sha256(place.to_bytes(4)).digest()) % credentials for place in count_up())
+    chosen = [word_and_mask(index) for index in islice(dict.fromkeys(islice(drawn, 2 * count)), count)]
     return [
         {**_place(10_000 + place // _WORDS), "position": place % _WORDS, "issuer": address, "purpose": "revocation",
          "word": word.to_bytes(32), "set_mask": mask.to_bytes(32), "clear_mask": bytes(32)}

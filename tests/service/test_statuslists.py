@@ -161,6 +161,18 @@ def test_what_was_announced_and_is_not_on_chain_is_in_no_list(house: House, issu
     assert bits(read(house, issuer)) == {0}
 
 
+def test_both_databases_fold_the_same(both: House) -> None:
+    issuer = both.hosting.create("acme")
+    both.settle()
+    anchor(both, issuer, 131_000)
+    anchor(both, issuer, 300, b"\x02" * 32)
+    revoke(both, issuer, 0, 130_999, 131_299)
+    call(both, base.RevokeBatch(issuer.address, b"\x02" * 32, 131_000))
+    assert indexes(both, issuer, 2) == {0, 130_999, *range(131_000, 131_300)}
+    with pytest.raises(NotFoundError):
+        read(both, issuer, "revocation", 2)
+
+
 def test_other_issuers_bits_stay_out(house: House, issuer: Issuer) -> None:
     other = house.hosting.create("other")
     house.settle()
