@@ -14,6 +14,9 @@ _PUBLIC = (
     (re.compile(r"/v1/issuers/[^/]+"), "GET"),
     (re.compile(r"/v1/batches(/[^/]+/[^/]+(/leaves)?)?"), "GET"),
     (re.compile(r"/v1/policy"), "GET"),
+    (re.compile(r"/issuers/[^/]+/did\.json"), "GET"),
+    (re.compile(r"/issuers/[^/]+/status/[^/]+/[^/]+"), "GET"),
+    (re.compile(r"/\.well-known/did\.json"), "GET"),
     (re.compile(r"/openapi\.json"), "GET"),
 )
 _EXPOSED = "ETag, Link, Retry-After, X-Request-Id"

@@ -23,6 +23,7 @@ hex, addresses and transactions hex behind `0x`.
 _BODIES: tuple[type[BaseModel], ...] = (
     schemas.IssuerIn,
     schemas.KeyIn,
+    schemas.RotateIn,
     schemas.CredentialIn,
     schemas.IndexesIn,
     schemas.StatusIn,

@@ -5,17 +5,18 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from anchors.base import Chain, ContractCall, Signature
+from anchors.base import Chain, ChainError, ContractCall, Signature
 from anchors.ethereum import recover_signer
+from registry.core.canonical import parse_json
 from registry.core.errors import RegistryError
 from registry.core.model import Policy
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context, Rules
 from registry.service.correcting import Correcting
-from registry.service.errors import NotReadyError
+from registry.service.errors import NotReadyError, ServiceError
 from registry.service.following import Follower
 from registry.service.health import Health
 from registry.service.hosting import Hosting
@@ -27,6 +28,7 @@ from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.settings import Settings
@@ -57,6 +59,7 @@ class Registry:
     resolver: DidResolver
     batching: Batching
     status: StatusService
+    status_lists: StatusLists
     bundles: Bundles
     health: Health
     follower: Follower
@@ -92,7 +95,23 @@ class Registry:
     @cached_property
     def judging(self) -> Judging:
         """Judges credentials without a chain; this registry's own issuers from what is kept here."""
-        return judging_of(self.settings, self.resolver, self.context.clock, pinned=self.identities.pinned)
+        return judging_of(
+            self.settings, self.resolver, self.context.clock, pinned=self.identities.pinned, local=self._own_list
+        )
+
+    def _own_list(self, url: str) -> dict[str, Any] | None:
+        """A status list that this registry serves itself; None for every other address, or if it has none to give."""
+        base, _, rest = url.rpartition("/status/")
+        purpose, _, number = rest.partition("/")
+        issuer = self.issuers.by_status_base(f"{base}/status") if number.isdecimal() and len(number) < 10 else None
+        if issuer is None:
+            return None
+        try:
+            content = self.status_lists.current(issuer, purpose, int(number))
+        except (ServiceError, ChainError):
+            return None
+        found: dict[str, Any] = parse_json(content)
+        return found
 
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
@@ -190,6 +209,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         resolver=resolver,
         batching=batching,
         status=status,
+        status_lists=StatusLists(context, binding.first_block),
         bundles=Bundles(context, issuers, identities, batching),
         health=Health(database, _clock),
         follower=Follower(context, binding.first_block),
