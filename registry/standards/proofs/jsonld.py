@@ -120,7 +120,7 @@ class _Processor(JsonLdProcessor):  # type: ignore[misc]
 
     def _clone_active_context(self, active_ctx: Any) -> Any:
         self._spend(1 + len(active_ctx["mappings"]) // 50)
-        return super()._clone_active_context(active_ctx)
+        return _ActiveContext(super()._clone_active_context(active_ctx))
 
     def _graph_to_rdf(self, graph: Any, issuer: Any, options: Any) -> Any:
         for id_, node in graph.items():
@@ -137,6 +137,13 @@ class _Processor(JsonLdProcessor):  # type: ignore[misc]
         if isinstance(item, dict) and isinstance(item.get("@id"), str) and not _is_resource(item["@id"]):
             self.lost.add(item["@id"])
         return super()._object_to_rdf(item, issuer, triples, options)
+
+
+class _ActiveContext(dict[str, Any]):
+    """pyld deletes @vocab and @language where a context sets them to null, also where there are none to delete."""
+
+    def __delitem__(self, key: str) -> None:
+        self.pop(key, None)
 
 
 def _says_nothing(iri: Any) -> bool:
