@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     networks_file: Path | None = None
     policy_file: Path | None = None
 
+    # What verification may ask others for: DID documents (did:web) and status lists.
+    fetch_documents: bool = True
+    fetch_loopback: bool = False
+
     # Promises to issuers.
     public_url: str = "http://127.0.0.1:8000"
     batch_max_size: int = Field(10_000, ge=1, le=_LARGEST_BATCH)

@@ -12,6 +12,7 @@ from registry.service.health import Health
 from registry.service.hosting import Hosting
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.verifying import Verifier
@@ -50,6 +51,8 @@ class Registry(Protocol):
     def bundles(self) -> Bundles: ...
     @property
     def verifier(self) -> Verifier: ...
+    @property
+    def judging(self) -> Judging: ...
     @property
     def health(self) -> Health: ...
 

@@ -2,7 +2,19 @@
 
 import typer
 
-from registry.cli import auditing, batches, credentials, demo, issuers, serving, setup, signing, status, verifying
+from registry.cli import (
+    auditing,
+    badges,
+    batches,
+    credentials,
+    demo,
+    issuers,
+    serving,
+    setup,
+    signing,
+    status,
+    verifying,
+)
 
 __all__ = ["app", "main"]
 
@@ -21,7 +33,7 @@ def _registry() -> None:
 
 
 # In the order in which they are used.
-for _module in (demo, setup, issuers, credentials, batches, serving, signing, status, verifying, auditing):
+for _module in (demo, setup, issuers, credentials, batches, serving, signing, status, verifying, badges, auditing):
     _module.register(app)
 
 

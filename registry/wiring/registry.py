@@ -21,6 +21,7 @@ from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
@@ -28,13 +29,12 @@ from registry.service.status import StatusService
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.settings import Settings
-from registry.standards.did.fetching import HttpsFetcher
 from registry.standards.did.resolver import DidResolver
 from registry.store.database import Database
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.installation import Binding, chain_at, check_binding, network_for, nodes_of, read_binding
 from registry.wiring.keys import ControllerFiles, KeystoreFile, SigningKeyFiles, operator_file
-from registry.wiring.trust import default_policy, named_contract, read_policy, with_pins
+from registry.wiring.trust import default_policy, judging_of, named_contract, read_policy, resolver_of, with_pins
 
 __all__ = ["Registry", "open_registry"]
 
@@ -85,7 +85,12 @@ class Registry:
 
     @cached_property
     def verifier(self) -> Verifier:
-        return Verifier(self.chains, self.policy, self.context.clock, self.status.announced)
+        return Verifier(self.chains, self.policy, self.context.clock, self.status.announced, self.judging)
+
+    @cached_property
+    def judging(self) -> Judging:
+        """Judges credentials without a chain; this registry's own issuers from what is kept here."""
+        return judging_of(self.settings, self.resolver, self.context.clock, pinned=self.identities.pinned)
 
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
@@ -166,7 +171,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
     )
     issuers = Issuers(context)
     identities = Identities(context, issuers)
-    resolver = DidResolver(HttpsFetcher(), _clock)
+    resolver = resolver_of(settings, _clock)
     batching = Batching(context)
     return Registry(
         settings=settings,

@@ -16,6 +16,7 @@ from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuer, Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
@@ -135,8 +136,9 @@ class House:
         self.batching = Batching(self.context)
         self.status = StatusService(self.context, self.issuers)
         self.bundles = Bundles(self.context, self.issuers, self.identities, self.batching)
+        self.judging = Judging(self.resolver, self.clock, pinned=self.identities.pinned)
         self.verifier = Verifier(
-            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced
+            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced, self.judging
         )
         self.worker = self.new_worker()
 
