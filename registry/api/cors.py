@@ -14,6 +14,7 @@ _PUBLIC = (
     (re.compile(r"/v1/issuers/[^/]+"), "GET"),
     (re.compile(r"/v1/batches(/[^/]+/[^/]+(/leaves)?)?"), "GET"),
     (re.compile(r"/v1/policy"), "GET"),
+    (re.compile(r"/(credentials|presentations)/verify"), "POST"),
     (re.compile(r"/openapi\.json"), "GET"),
 )
 _EXPOSED = "ETag, Link, Retry-After, X-Request-Id"

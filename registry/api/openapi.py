@@ -28,9 +28,13 @@ _BODIES: tuple[type[BaseModel], ...] = (
     schemas.SignatureIn,
     schemas.BundleIn,
     schemas.BundlesIn,
+    schemas.VcIssueIn,
+    schemas.VcVerifyIn,
+    schemas.VpVerifyIn,
+    schemas.VcStatusIn,
 )
 # Routes that answer with a response of their own making.
-_ANSWERS: tuple[type[BaseModel], ...] = (schemas.Problem, schemas.ImportLine, schemas.LeavesOut)
+_ANSWERS: tuple[type[BaseModel], ...] = (schemas.Problem, schemas.ImportLine, schemas.LeavesOut, schemas.VcNotVerified)
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from registry.service.bundles import Bundles
 from registry.service.context import Context
 from registry.service.health import Health
 from registry.service.hosting import Hosting
+from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
 from registry.service.judging import Judging
@@ -26,6 +27,8 @@ class Settings(Protocol):
 
     @property
     def poll_seconds(self) -> float: ...
+    @property
+    def vc_api_issuer(self) -> str | None: ...
 
 
 class Registry(Protocol):
@@ -37,6 +40,8 @@ class Registry(Protocol):
     def context(self) -> Context: ...
     @property
     def issuers(self) -> Issuers: ...
+    @property
+    def identities(self) -> Identities: ...
     @property
     def hosting(self) -> Hosting: ...
     @property

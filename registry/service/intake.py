@@ -1,9 +1,9 @@
 """What is handed in is looked at before anything is stored: everything that needs neither an index nor the database.
 
-Four kinds come in, and a fifth over the VC API. An unsigned credential is completed and checked strictly, since it will go out under the issuer's
+Four kinds come in. An unsigned credential is completed and checked strictly, since it will go out under the issuer's
 name; one that the issuer secured itself has its proofs verified and is never altered; a template with a learner's data
-becomes an unsigned credential; of a bare commitment nothing is known, and nothing is asked. What the VC API gives back at once (docs/adr/145) may be any
-credential of the VC Data Model, with the status entry of another registry.
+becomes an unsigned credential; of a bare commitment nothing is known, and nothing is asked. A fifth kind is given back
+at once (docs/adr/145): any credential of the VC Data Model, perhaps with a status entry of another registry.
 """
 
 import datetime as dt

@@ -17,8 +17,8 @@ from anchors.base import Call, ContractCall, Fees, Signature, SignedTransaction,
 from anchors.ethereum.keystore import SCRYPT_N, KeystoreSigner, create_keystore
 from registry.core.errors import InputError
 from registry.settings import ENV_PREFIX, Settings
-from registry.standards.keys import SCRYPT_N as RING_SCRYPT_N
 from registry.standards.keys import DID_KEY, KeyRing, LocalSigner, create_key_ring, load_key_ring
+from registry.standards.keys import SCRYPT_N as RING_SCRYPT_N
 
 __all__ = [
     "ControllerFiles",
