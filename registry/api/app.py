@@ -17,7 +17,8 @@ from registry.api.metrics import Metrics
 from registry.api.observing import Observing
 from registry.api.openapi import build_openapi
 from registry.api.ports import Registry
-from registry.api.routes import badges, batches, credentials, health, imports, issuers, signing, vcapi, verifying
+from registry.api.routes import badges, batches, credentials, health, imports, issuers, signing, verifying
+from registry.api.routes.vcapi import router as vc_api_router
 from registry.api.routes.verifying import MAX_VERIFYING
 
 __all__ = ["ROUTERS", "create_app"]
@@ -31,7 +32,7 @@ ROUTERS = (
     batches.router,
     signing.router,
     verifying.router,
-    vcapi.router,
+    vc_api_router,
     health.router,
 )
 

@@ -16,7 +16,7 @@ from registry.api.problems import RequestError
 from registry.core.canonical import MAX_BYTES, parse_json
 from registry.core.notation import short
 
-__all__ = ["JsonBody", "check_media_type", "read_chunks", "takes"]
+__all__ = ["JsonBody", "check_media_type", "is_json", "read_body", "read_chunks", "takes"]
 
 # Between two pieces of a body; a client that is slower holds a connection (and an import a thread) for nothing.
 _PATIENCE_SECONDS = 60
@@ -40,8 +40,8 @@ class JsonBody(Generic[M]):
         self._invalid = invalid
 
     async def __call__(self, request: Request) -> M:
-        check_media_type(request, _is_json, "application/json")
-        data = await _read(request, self._max_bytes)
+        check_media_type(request, is_json, "application/json")
+        data = await read_body(request, self._max_bytes)
         if len(data) <= _INLINE_BYTES:
             return self._parse(data)
         return await run_in_threadpool(self._parse, data)
@@ -85,7 +85,7 @@ def check_media_type(request: Request, accepts: Any, example: str) -> None:
         )
 
 
-def _is_json(name: str) -> bool:
+def is_json(name: str) -> bool:
     return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
 
@@ -114,7 +114,8 @@ async def read_chunks(request: Request, max_bytes: int | None = None) -> AsyncIt
         raise _too_large(max_bytes)
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """All of the body. Raises as ``read_chunks``."""
     return b"".join([chunk async for chunk in read_chunks(request, max_bytes)])
 
 

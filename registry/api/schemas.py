@@ -8,15 +8,14 @@ from pydantic.alias_generators import to_camel
 __all__ = [
     "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
     "CredentialPage", "HealthOut", "ImportLine", "IssuerCreated", "IssuerIn", "IssuerOut", "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "Sealed", "SignatureIn", "SigningRequestOut",
-    "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VcIssueIn",
-    "VcIssueOptions", "VcIssued", "VcNotVerified", "VcStatusIn", "VcStatusOut", "VcVerified", "VcVerifyIn",
-    "VcVerifyOptions", "VerdictOut", "VerdictsOut", "VpVerifyIn",
+    "NetworkOut", "PinOut", "Problem", "QuestionIn", "ReadyOut", "Receipt", "Sealed", "SignatureIn",
+    "SigningRequestOut", "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
 ]  # fmt: skip
 
 MAX_BUNDLES = 100
 
 _ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+AT = "as of which time, YYYY-MM-DDTHH:MM:SSZ; not in the future"
 _NO_NUL = r"^[^\x00]*$"
 
 
@@ -110,64 +109,19 @@ class BundleIn(RootModel[Any]):
     )
 
 
+class QuestionIn(_In):
+    """Something to verify (exactly one of the first three), and what is asked about it."""
+
+    bundle: dict[str, Any] | None = Field(None, description="a bundle")
+    credential: dict[str, Any] | str | None = Field(None, description="a credential without a bundle, or a VC-JWT")
+    image: str | None = Field(None, description="a baked PNG or SVG, base64")
+    at: str | None = Field(None, description=AT)
+    subject_email: str | None = Field(None, max_length=320, description="is this the learner's address?")
+
+
 class BundlesIn(_In):
     bundles: Annotated[list[Any], Field(min_length=1, max_length=MAX_BUNDLES)]
-
-
-class VcIssueOptions(BaseModel):
-    """Members that are not known here are ignored."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
-
-    cryptosuite: Literal["eddsa-rdfc-2022", "eddsa-jcs-2022"] | None = Field(
-        None, description="a proof of this suite only; without it, one of each"
-    )
-
-
-class VcIssueIn(_In):
-    credential: dict[str, Any] = Field(description="an unsigned W3C Verifiable Credential 2.0 of any kind")
-    options: VcIssueOptions | None = None
-
-
-class VcVerifyOptions(BaseModel):
-    """Members that are not known here are named in a warning."""
-
-    model_config = ConfigDict(strict=True, extra="allow", alias_generator=to_camel, hide_input_in_errors=True)
-
-    checks: list[Annotated[str, Field(max_length=100)]] | None = Field(
-        None, max_length=20, description="proof, validityPeriod, credentialStatus; without any, all"
-    )
-    expected_proof_purpose: str | None = None
-    challenge: str | None = None
-    domain: str | list[str] | None = None
-
-
-class VcVerifyIn(_In):
-    verifiable_credential: dict[str, Any] | str = Field(description="a credential, also enveloped, or a VC-JWT")
-    options: VcVerifyOptions | None = None
-
-
-class VpVerifyIn(_In):
-    verifiable_presentation: dict[str, Any]
-    options: VcVerifyOptions | None = None
-
-
-class VcStatusEntry(BaseModel):
-    """The lists and the index need not be named; if they are, they have to be the credential's own."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True)
-
-    type: Literal["BitstringStatusListEntry"]
-    status_purpose: Literal["revocation", "suspension"]
-    status_list_index: str | None = None
-    status_list_credential: str | None = None
-
-
-class VcStatusIn(_In):
-    credential_id: str = Field(min_length=1, max_length=2_048, description='the credential\'s own "id"')
-    credential_status: VcStatusEntry
-    status: bool = Field(True, description="false: reinstated, after a suspension")
-    index_allocator: str | None = Field(None, max_length=2_048, description="ignored: the registry gives the indexes")
+    at: str | None = Field(None, description=AT)
 
 
 # --- chain and anchor -------------------------------------------------------------------------------------------------
@@ -352,6 +306,8 @@ class VerdictOut(_Out):
 
     status: Literal["VALID", "INVALID", "INDETERMINATE"]
     about: Literal["credential", "digest"]
+    basis: Literal["anchor", "signature"]
+    as_of: str | None
     final: bool
     checks: list[CheckOut]
     chain: dict[str, Any] | None
@@ -359,6 +315,7 @@ class VerdictOut(_Out):
     anchored_at: str | None
     block: dict[str, Any] | None
     facts: dict[str, str]
+    subject: dict[str, bool | None] | None
 
 
 class VerdictOrError(_Out):
@@ -384,51 +341,3 @@ class ReadyOut(_Out):
     network: NetworkOut
     worker: str = Field(description="of this process: stopped, starting, running, waiting, failed, or none")
     worker_seen_at: str
-
-
-# --- VC API -----------------------------------------------------------------------------------------------------------
-
-
-class VcIssued(_Out):
-    verifiable_credential: dict[str, Any]
-
-
-class VcStatusOut(_Out):
-    """What became of the request: see StatusOut."""
-
-    credential_id: str
-    action: Literal["revoke", "suspend", "reinstate"]
-    state: Literal["WITHDRAWN", "WAITING", "SENT", "ON_CHAIN", "FINAL", "SUPERSEDED"]
-
-
-class VcFinding(_Out):
-    """RFC 9457; ``type`` is of the specification that is not kept, ``pointer`` says where in the request."""
-
-    type: str
-    title: str
-    detail: str
-    code: str
-    pointer: str
-
-
-class VcVerified(_Out):
-    verified: Literal[True]
-    checks: list[str]
-    warnings: list[VcFinding]
-    errors: list[VcFinding] = Field(max_length=0)
-
-
-class VcNotVerified(_Out):
-    """A problem. Where the request itself could not be read, there is no ``verified``."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    pointer: str | None = None
-    request_id: str | None = None
-    verified: Literal[False] | None = None
-    checks: list[str] | None = None
-    warnings: list[VcFinding] | None = None
-    errors: list[VcFinding | Fault] | None = None

@@ -16,7 +16,8 @@ from registry.api.bodies import JsonBody, takes
 from registry.api.openapi import errors
 from registry.api.ports import Registry, RegistryDep
 from registry.api.problems import Problem, RequestError
-from registry.api.schemas import (
+from registry.api.security import VcIssueScope, VcStatusScope
+from registry.api.vcschemas import (
     VcIssued,
     VcIssueIn,
     VcNotVerified,
@@ -27,7 +28,6 @@ from registry.api.schemas import (
     VcVerifyOptions,
     VpVerifyIn,
 )
-from registry.api.security import VcIssueScope, VcStatusScope
 from registry.core.bundle import MAX_BUNDLE_BYTES
 from registry.service.catalogue import Catalogue, CredentialState
 from registry.service.errors import InvalidError, NotFoundError
