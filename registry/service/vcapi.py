@@ -10,9 +10,12 @@ from typing import Any
 from registry.core.credential import issuer_did
 from registry.core.model import Check, Outcome
 from registry.service.judging import Judging, Session, open_credential
+from registry.standards.contexts import ContextError
 from registry.standards.datamodel import find_vc_faults, is_enveloped
-from registry.standards.proofs.report import ProofOutcome, ProofStatus, ResolveKey
-from registry.standards.proofs.verifying import verify_proofs
+from registry.standards.proofs.jsonld import JsonLdFault
+from registry.standards.proofs.rdfc import TooComplex
+from registry.standards.proofs.report import ProofCode, ProofOutcome, ProofStatus, ResolveKey
+from registry.standards.proofs.verifying import find_unmapped, verify_proofs
 
 __all__ = ["MAX_HELD", "Answer", "Finding", "Options", "VcApi"]
 
@@ -30,6 +33,7 @@ _STATUS_TYPES = {
     "status_index_out_of_range": "RANGE_ERROR",
     "status_list_unreachable": "STATUS_RETRIEVAL_ERROR",
 }
+_MAX_LOST = 20
 _PURPOSES = ("authentication", "assertionMethod")
 _STATUS_CHECKS = frozenset({"status", "credentialStatus"})
 _KNOWN_CHECKS = _STATUS_CHECKS | {"proof", "validityPeriod", "credentialSchema"}
@@ -155,6 +159,8 @@ def _credential(
     errors = [] if isinstance(credential, str) else _faults(credential, "credential")
     if clear is not None and clear is not credential:
         errors += _faults(clear, "credential")
+    if not errors and clear is not None:
+        errors += _lost(clear)
     if errors:
         return errors, []
     report = session.judge(credential)
@@ -180,6 +186,19 @@ def _faults(document: object, kind: Any) -> list[Finding]:
     return [
         Finding(f"{_DATA_MODEL}MALFORMED_VALUE_ERROR", fault.code, fault.message, fault.pointer)
         for fault in find_vc_faults(document, kind)
+    ]
+
+
+def _lost(document: Mapping[str, Any]) -> list[Finding]:
+    """What no context defines, so that whoever reads the credential as JSON-LD would not see it."""
+    try:
+        found = find_unmapped(document)
+    except (ContextError, JsonLdFault, TooComplex):  # a proof that needs them says so itself
+        return []
+    detail = "No context defines this: whoever reads the credential as JSON-LD does not see it."
+    return [
+        Finding(f"{_SECURITY}DATA_LOSS_DETECTION_ERROR", str(ProofCode.UNMAPPED_TERMS), detail, place)
+        for place in found[:_MAX_LOST]
     ]
 
 
