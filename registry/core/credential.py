@@ -34,7 +34,7 @@ _PURPOSES = ("revocation", "suspension")
 _ENTRY_TYPE = "BitstringStatusListEntry"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,5}")
 _DATE_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DID_WEB = re.compile(r"did:web:([A-Za-z0-9.-]+)(?:%3[Aa]([0-9]{1,5}))?((?::[A-Za-z0-9._~-]+)*)")
@@ -86,14 +86,14 @@ def check_validity(credential: Credential, now: int, skew: int) -> Check:
         if name in credential:
             start = unix_time(credential[name])
             if start is None:
-                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
+                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time.")
             if start > now + skew:
                 return fail("validity", Code.NOT_YET_VALID, f"Valid only from {short(credential[name])}.")
     for name in ("validUntil", "expirationDate"):
         if name in credential:
             end = unix_time(credential[name])
             if end is None:
-                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
+                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time.")
             if end < now - skew:
                 return fail("validity", Code.EXPIRED, f"Valid until {short(credential[name])}.")
     return passed("validity", "Within its period of validity.")
@@ -105,7 +105,10 @@ def valid_from(credential: Credential) -> int | None:
 
 
 def unix_time(value: object) -> int | None:
-    """An xsd:dateTime with an offset, fractions of a second dropped; None if it is none. Years 0001 to 9999."""
+    """An xsd:dateTime, fractions of a second dropped; None if it is none. Years 0001 to 9999.
+
+    Without an offset it counts as UTC (VC Data Model 2.0 section 4.9).
+    """
     match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None

@@ -19,7 +19,6 @@ from registry.standards.openbadges.faults import Fault, Faults, Path, Rule, kind
 from registry.standards.openbadges.values import is_uri
 from registry.standards.proofs.expanding import Expander, default_expander
 from registry.standards.proofs.jsonld import JsonLdFault
-from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.multibase import parse_multibase
 from registry.standards.proofs.rdfc import TooComplex
 
@@ -34,6 +33,7 @@ ENVELOPES: Mapping[DocumentKind, str] = {
 }  # fmt: skip
 _TYPES: Mapping[DocumentKind, str] = {"credential": "VerifiableCredential", "presentation": "VerifiablePresentation"}
 
+_OFFSET = re.compile(r"(?:Z|[+-][0-9]{2}:[0-9]{2})\Z")
 _DATA_URL = re.compile(r"data:[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[^,;\s]+)*,\S+")
 _SRI = re.compile(r"sha(?:256|384|512)-([A-Za-z0-9+/_-]+={0,2})(?:\?\S*)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
@@ -118,11 +118,11 @@ def _check_document(document: dict[str, Any], kind: DocumentKind, path: Path, fa
         if "credentialSubject" not in document:
             _missing("credentialSubject", "an object with what is claimed", path, faults)
         if first == VC_1:
-            _check_period(document, ("issuanceDate", "expirationDate"), parse_moment, path, faults)
+            _check_period(document, ("issuanceDate", "expirationDate"), path, faults)
             if "issuanceDate" not in document:
                 _missing("issuanceDate", "a date and time such as 2026-03-01T12:00:00Z", path, faults)
         else:
-            _check_period(document, ("validFrom", "validUntil"), unix_time, path, faults)
+            _check_period(document, ("validFrom", "validUntil"), path, faults, offset=True)
     if first != VC_1:
         checks |= _SINCE_2
     for name, check in checks.items():
@@ -189,10 +189,10 @@ def _check_types(value: dict[str, Any], word: str | None, path: Path, faults: Fa
 
 
 def _check_period(
-    document: dict[str, Any], names: tuple[str, str], parse: Callable[[object], int | None], path: Path, faults: Faults
+    document: dict[str, Any], names: tuple[str, str], path: Path, faults: Faults, *, offset: bool = False
 ) -> None:
     """Section 4.9; 1.1 section 4.6, where the offset may be left out."""
-    moments = [parse(document[name]) if name in document else None for name in names]
+    moments = [_moment(document[name], offset) if name in document else None for name in names]
     for name, moment in zip(names, moments, strict=True):
         if name in document and moment is None:
             message = f"{name} is a date and time with its offset, such as 2026-03-01T12:00:00Z."
@@ -201,6 +201,12 @@ def _check_period(
     if start is not None and end is not None and end < start:
         message = f"{names[1]} is before {names[0]}, so that the credential would never be valid. Correct one of them."
         _add((path, names[1]), "period", message, faults)
+
+
+def _moment(value: object, offset: bool) -> int | None:
+    if offset and isinstance(value, str) and not _OFFSET.search(value):
+        return None
+    return unix_time(value)
 
 
 # --- members --------------------------------------------------------------------------------------------------------

@@ -481,8 +481,10 @@ def _validity_cases() -> Iterator[tuple[str, Vector]]:
     yield period("last-second-in-the-west", "VALID", "PASS ok", start + skew, validUntil="2026-05-28T06:26:40-14:00")
     yield period("a-second-late-in-the-west", "INVALID", late, start + skew + 1, validUntil="2026-05-28T06:26:40-14:00")
     yield period("without-end", "VALID", "PASS ok", validUntil=None)
+    yield period("from-without-offset", "VALID", "PASS ok", start - skew, validFrom="2026-05-28T20:26:40")
+    yield period("a-second-early-without-offset", "INVALID", early, start - skew, validFrom="2026-05-28T20:26:41")
     for name, text in {
-        "without-offset": "2026-05-28T20:26:40", "a-date-only": "2026-05-28", "no-such-day": "2026-02-30T00:00:00Z",
+        "a-date-only": "2026-05-28", "no-such-day": "2026-02-30T00:00:00Z",
         "offset-too-far": "2026-05-28T20:26:40+14:01", "offset-minutes": "2026-05-28T20:26:40+01:60",
         "a-number": 1780000000,
     }.items():  # fmt: skip
