@@ -29,6 +29,7 @@ from registry.api.routes import (
     signing,
     verifying,
 )
+from registry.api.routes.vcapi import router as vc_api_router
 from registry.api.routes.verifying import MAX_VERIFYING
 
 __all__ = ["ROUTERS", "create_app"]
@@ -44,6 +45,7 @@ ROUTERS = (
     batches.router,
     signing.router,
     verifying.router,
+    vc_api_router,
     health.router,
 )
 

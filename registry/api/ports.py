@@ -30,6 +30,8 @@ class Settings(Protocol):
 
     @property
     def poll_seconds(self) -> float: ...
+    @property
+    def vc_api_issuer(self) -> str | None: ...
 
 
 class Registry(Protocol):

@@ -89,7 +89,9 @@ class Problem(_Out):
 
 class IssuerIn(_In):
     name: str = Field(description="1 to 63 lower-case letters, digits and hyphens", examples=["uni-example"])
-    did: str | None = Field(None, description="without one, the did:web of this installation")
+    did: str | None = Field(
+        None, description="without one, the did:web of this installation; `did:key`: that of its signing key"
+    )
     mode: Literal["hosted", "self"] = Field(
         "hosted", description="hosted: this registry anchors with a key; self: the issuer signs each call"
     )

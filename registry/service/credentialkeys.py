@@ -13,6 +13,8 @@ class CredentialKeys(Protocol):
     def create(self, name: str, did: str, now: int) -> KeyRing:
         """The ring of a new issuer; made at the first call, so that repeating after a crash finds the same key.
 
+        ``did`` may be ``DID_KEY``: then the ring says which DID it became.
+
         Raises RegistryError (no password, or a ring of another DID under this name).
         """
         ...

@@ -72,7 +72,7 @@ class FakeRings:
 
     def signer(self, name: str) -> Signer:
         ring = self.ring(name)
-        method = f"{ring.did}#{ring.current.name}"
+        method = ring.verification_method
         if method not in self._signers:
             self._signers[method] = ring.unlock(lambda: "password")
         return self._signers[method]
