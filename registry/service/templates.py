@@ -37,10 +37,14 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """``required`` and ``optional`` are columns; one that is both somewhere is required. ``size`` in bytes."""
+    """``required`` and ``optional`` are columns; one that is both somewhere is required. ``size`` in bytes.
+
+    ``numbers`` are the columns that have to hold one, whichever of the two they are.
+    """
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    numbers: frozenset[str]
     size: int
     _parts: Any
 
@@ -61,7 +65,8 @@ def parse_template(data: bytes) -> Template:
         raise ShapeError("a template needs at least one {{column}}: as it is, every row would give the same credential")
     required = dict.fromkeys(slot.column for slot in slots if not slot.optional)
     optional = dict.fromkeys(slot.column for slot in slots if slot.optional and slot.column not in required)
-    return Template(tuple(required), tuple(optional), len(data), parts)
+    numbers = frozenset(slot.column for slot in slots if slot.number)
+    return Template(tuple(required), tuple(optional), numbers, len(data), parts)
 
 
 def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Iterator[Submission | LineResult]:

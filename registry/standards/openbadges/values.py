@@ -14,8 +14,8 @@ from registry.standards.openbadges.faults import Faults, Path, Rule, kind_of
 
 __all__ = [
     "BOOLEAN", "COMPACT_JWS", "COUNTRY_CODE", "DATE", "DATE_TIME", "LANGUAGE", "NUMBER", "OB_CONTEXT", "TEXT", "URI",
-    "Kind", "array", "constant", "contexts", "either_text_or", "extensible", "is_date_time", "is_uri", "one_of",
-    "types",
+    "Kind", "array", "constant", "contexts", "either_text_or", "extensible", "is_date_time", "is_language", "is_uri",
+    "one_of", "types",
 ]  # fmt: skip
 
 Check = Callable[[object, Path, Faults], None]
@@ -92,6 +92,11 @@ def is_date_time(value: str) -> bool:
     return match is not None and _exists(match[1])
 
 
+def is_language(value: str) -> bool:
+    """A language tag of BCP 47, as far as the schema's pattern goes."""
+    return _LANGUAGE.fullmatch(value) is not None
+
+
 def _is_date(value: str) -> bool:
     return _DATE.fullmatch(value) is not None and _exists(value)
 
@@ -114,9 +119,7 @@ DATE = _text("A date such as 2004-02-29", _is_date, Rule.FORMAT, "date")
 COUNTRY_CODE = _text(
     "A country's two capital letters of ISO 3166-1, such as IE,", _COUNTRY.fullmatch, Rule.FORMAT, "country"
 )
-LANGUAGE = _text(
-    "A language code such as en, de-AT or sr-Latn", _LANGUAGE.fullmatch, Rule.SCHEMA, "language"
-)  # BCP 47, as far as the schema's pattern goes
+LANGUAGE = _text("A language code such as en, de-AT or sr-Latn", is_language, Rule.SCHEMA, "language")
 COMPACT_JWS = _text("A compact JWS (header.payload.signature)", _JWS.fullmatch, Rule.SCHEMA, "jws")
 
 
