@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.core.errors import ShapeError
-from registry.standards.openbadges.values import OB_CONTEXT, is_language, is_uri
+from registry.standards.openbadges.values import OB_CONTEXT, is_language, is_web_address
 
 __all__ = [
     "LEARNERS", "AnswerError", "TemplateField", "build_template", "identities", "language", "read_answers",
@@ -131,7 +131,7 @@ def _words(text: str) -> str:
 
 
 def web_address(text: str) -> str:
-    if not (is_uri(text) and text.startswith(("https://", "http://"))):
+    if not is_web_address(text):
         raise ValueError("Answer with a web address that begins with https://.")
     return text
 

@@ -15,7 +15,7 @@ from registry.standards.openbadges.faults import Faults, Path, Rule, kind_of
 __all__ = [
     "BOOLEAN", "COMPACT_JWS", "COUNTRY_CODE", "DATE", "DATE_TIME", "LANGUAGE", "NUMBER", "OB_CONTEXT", "TEXT", "URI",
     "Kind", "array", "constant", "contexts", "either_text_or", "extensible", "is_date_time", "is_language", "is_uri",
-    "one_of", "types",
+    "is_web_address", "one_of", "types",
 ]  # fmt: skip
 
 Check = Callable[[object, Path, Faults], None]
@@ -26,6 +26,7 @@ _OB_CONTEXT = re.compile(r"https://purl\.imsglobal\.org/spec/ob/v3p0/context(-3\
 
 # RFC 3986 with the characters of RFC 3987: a scheme, a colon, and then no white space and nothing that needs escaping.
 _URI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>"{}|\\^`\x7f-\x9f]+')
+_WEB = re.compile(r"https?://[^/?#@:]+")
 # RFC 3339 section 5.6.
 _DATE_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
@@ -84,6 +85,11 @@ def _text(
 def is_uri(value: str) -> bool:
     """An absolute URI or IRI."""
     return _URI.fullmatch(value) is not None
+
+
+def is_web_address(value: str) -> bool:
+    """A URI that a browser can be sent to: http or https, with a host."""
+    return is_uri(value) and _WEB.match(value) is not None
 
 
 def is_date_time(value: str) -> bool:
