@@ -265,7 +265,8 @@ def test_no_date_at_all() -> None:
 
 @pytest.mark.parametrize("address", [
     "", " ", "agency.example", "www.agency.example", "ftp://agency.example/1", "urn:example:1",
-    "did:web:agency.example", "https://", "https:///1", "https://?x", "https://agency example", "see our web site", None, 5, [], {"id": "https://agency.example"},
+    "did:web:agency.example", "https://", "https:///1", "https://?x", "https://agency example", "see our web site",
+    None, 5, [], {"id": "https://agency.example"},
 ])  # fmt: skip
 def test_quality_assurance_without_a_web_address(address: object) -> None:
     credential = good()
