@@ -6,14 +6,15 @@ without the optional ones, and completed as the registry completes a credential.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
+from registry.core.errors import InputError
 from registry.core.notation import short
 from registry.service.templates import Template, parse_template
 from registry.standards import eu, openbadges
 from registry.standards.openbadges import template as open_badge
 from registry.standards.openbadges.template import AnswerError, TemplateField
+from registry.standards.proofs.verifying import find_unmapped
 
 __all__ = ["PROFILES", "Profile", "TemplateFault", "check_template", "csv_header", "find_answer_faults"]
 
@@ -91,12 +92,25 @@ def check_template(data: bytes, profile: str | None = None) -> tuple[TemplateFau
             if (count := len(_faults(template, tried, profile))) < best:
                 best, cells = count, tried
     blank = {**cells, **dict.fromkeys(template.optional, "")}
-    found = chain(_faults(template, cells, profile), _faults(template, blank, profile) if template.optional else ())
-    return tuple(dict.fromkeys(found))
+    faults: list[TemplateFault] = []
+    for row in (cells, blank):
+        faults += _faults(template, row, profile)
+        faults += _find_unmapped(_completed(template.fill(row)))
+    return tuple(dict.fromkeys(faults))
 
 
 def _faults(template: Template, cells: Mapping[str, str], profile: str | None) -> tuple[TemplateFault, ...]:
     return tuple(_find_faults(_completed(template.fill(cells)), profile))
+
+
+def _find_unmapped(credential: dict[str, Any]) -> Iterator[TemplateFault]:
+    """What no signature over the RDF would cover; only asked about at the end, as it takes much longer."""
+    try:
+        for pointer in find_unmapped(credential):
+            message = "No context defines this, or it is a relative address. Remove it, or add its context."
+            yield TemplateFault(OPEN_BADGE.name, pointer, message)
+    except InputError as error:
+        yield TemplateFault(OPEN_BADGE.name, "/@context", f"It cannot be read as JSON-LD: {error}.")
 
 
 def _completed(filled: object) -> dict[str, Any]:

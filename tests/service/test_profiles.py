@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from registry.core.errors import InputError, ShapeError
 from registry.service.profiles import PROFILES, check_template, csv_header, find_answer_faults
 from registry.service.templates import parse_template
+from registry.standards.openbadges import OB_CONTEXT
 from registry.standards.openbadges.template import AnswerError
 
 DEMO = (files("registry.demo") / "data" / "template.json").read_bytes()
@@ -35,6 +36,7 @@ ANSWERS = {
         "quality_assurance_url": "https://agency.example/1",
     },
 }
+CONTEXTS = ["https://www.w3.org/ns/credentials/v2", OB_CONTEXT]
 EVERYTHING = {
     "open-badge": {"learner": "name and email", "expires": "yes", "criteria_url": "https://badges.example/criteria",
                    "achievement_type": "certificate", "language": "pt-BR"},
@@ -92,6 +94,10 @@ def test_the_demo_s_template() -> None:
         ({"proof": {"type": "DataIntegrityProof"}}, "/proof"),
         ({"credentialStatus": {"id": "https://badges.example/1", "type": "X"}}, "/credentialStatus"),
         ({"name": 5}, "/name"),
+        ({"titel": "{{title}}"}, "/titel"),  # nothing that a context defines
+        ({"titel": "{{title?}}"}, "/titel"),
+        ({"@context": [*CONTEXTS, "https://badges.example/context.json"]}, "/@context"),
+        ({"@context": [*CONTEXTS, {"@version": 5}]}, "/@context"),
         ({"credentialSubject": {"type": ["AchievementSubject"], "id": "{{a?}}"}}, "/credentialSubject/achievement"),
     ],
 )
