@@ -117,7 +117,7 @@ def _completed(filled: object) -> dict[str, Any]:
     """As issuing completes it. With nothing but optional placeholders, a blank row leaves nothing to complete."""
     if not isinstance(filled, dict):
         filled = {}
-    issuer = filled.get("issuer", _ISSUER)
+    issuer = filled.get("issuer") or _ISSUER
     completed = {"id": _IDENTIFIER, "validFrom": "2026-03-01T12:00:00Z", **filled}
     return {**completed, "issuer": {"id": _ISSUER, **issuer} if isinstance(issuer, dict) else issuer}
 
