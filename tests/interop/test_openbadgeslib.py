@@ -40,7 +40,13 @@ EXPECTED: dict[str, str | None] = {
 @pytest.fixture
 def download(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], bytes]:
     monkeypatch.setenv("SSL_CERT_FILE", str(issuer.host.authority))
-    return partial(util.download_file, allow_private=True)
+
+    def fetch(url: str) -> bytes:
+        assert url.startswith(issuer.host.url)
+        found: bytes = util.download_file(url, allow_private=True)
+        return found
+
+    return fetch
 
 
 @pytest.mark.parametrize("name", EXPECTED)
