@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     batch_max_size: int = Field(10_000, ge=1, le=_LARGEST_BATCH)
     batch_max_age_seconds: int = Field(3_600, ge=0)
     promise_seconds: int = Field(86_400, ge=1)
+    reservation_seconds: int = Field(3_600, ge=1)
+
+    # What is taken in.
+    open_badges_only: bool = True
+    allow_unmapped: bool = False
+    hide_emails: bool = True
 
     # Keys.
     keystore_password: SecretStr | None = None
@@ -93,6 +99,8 @@ class Settings(BaseSettings):
     def _check_together(self) -> "Settings":
         if self.promise_seconds < self.batch_max_age_seconds:
             raise ValueError("PROMISE_SECONDS is below BATCH_MAX_AGE_SECONDS: the promise could not be kept")
+        if self.promise_seconds < self.reservation_seconds:
+            raise ValueError("PROMISE_SECONDS is below RESERVATION_SECONDS: the promise could not be kept")
         if self.keystore_password is not None and self.keystore_password_file is not None:
             raise ValueError("set KEYSTORE_PASSWORD or KEYSTORE_PASSWORD_FILE, not both")
         return self

@@ -50,7 +50,7 @@ def create(
         else:
             from registry.cli.parsing import parse_address
 
-            issuer = registry.issuers.create(name, parse_address(address, "--address"), "self", did)
+            issuer = registry.hosting.create_self(name, parse_address(address, "--address"), did)
             out.say(f"Issuer {issuer.name}: {issuer.did}, signs for itself (`registry sign`).")
         out.result(_issuer(registry, issuer))
 

@@ -11,6 +11,9 @@ ServiceError
 └── BusyError          503  somebody else holds what is needed (another worker)
 """
 
+from collections.abc import Sequence
+from typing import Self
+
 from registry.core.errors import RegistryError
 
 __all__ = [
@@ -24,6 +27,8 @@ __all__ = [
     "ServiceError",
     "UnauthorizedError",
 ]
+
+_TOLD = 3  # faults that a message tells; the others are in ``faults``
 
 
 class ServiceError(RegistryError):
@@ -53,13 +58,28 @@ class NotReadyError(ServiceError):
 
 
 class InvalidError(ServiceError):
-    """``pointer`` is the JSON pointer (RFC 6901) of what is wrong, in what was handed in."""
+    """``pointer`` is the JSON pointer (RFC 6901) of what is wrong, in what was handed in.
+
+    ``faults``: (pointer, message) of everything that is wrong, where it is more than one thing.
+    """
 
     status = 422
 
-    def __init__(self, code: str, message: str, pointer: str = "") -> None:
+    def __init__(self, code: str, message: str, pointer: str = "", faults: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(code, f"{message} (at {pointer})" if pointer else message)
         self.pointer = pointer
+        self.faults = tuple(faults)
+
+    @classmethod
+    def of(cls, code: str, faults: Sequence[tuple[str, str]]) -> Self:
+        """One error for several faults, at least one; the message tells the first ones."""
+        pointer, message = faults[0]
+        more = [f"{text} (at {place})" if place else text for place, text in faults[1:_TOLD]]
+        if len(faults) > _TOLD:
+            more.append(f"And {len(faults) - _TOLD} more.")
+        found = cls(code, message, pointer, faults if len(faults) > 1 else ())
+        found.args = (" ".join([str(found), *more]),)
+        return found
 
 
 class UnauthorizedError(ServiceError):

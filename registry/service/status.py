@@ -64,6 +64,12 @@ class StatusService:
             credential = _own_credential(connection, issuer, credential_id)
             if credential.state == "WITHDRAWN":
                 raise GoneError("withdrawn", "The credential was withdrawn before it was sealed.")
+            if credential.state in ("UNUSED", "NEEDS_RESUBMIT"):
+                raise GoneError(credential.state.lower(), "There is no credential at this index; it needs no status.")
+            if credential.state == "RESERVED" and action != "revoke":
+                raise ConflictError(
+                    "not_submitted", "The index is reserved; its credential has not been handed in yet."
+                )
             if credential.state == "ERASED" and credential.batch_id is None:
                 raise GoneError("erased", "The credential was erased before it was sealed.")
             if action == "revoke" and credential.batch_id is None:
@@ -98,7 +104,9 @@ class StatusService:
             credential = _own_credential(connection, issuer, credential_id)
             if credential.state == "ERASED":
                 raise GoneError("erased", "The credential was erased before.")
-            if credential.batch_id is None and credential.state == "LIVE":
+            if credential.state in ("UNUSED", "NEEDS_RESUBMIT"):
+                raise GoneError(credential.state.lower(), "There is no credential at this index.")
+            if credential.batch_id is None and credential.state in ("LIVE", "RESERVED"):
                 self._make_tombstone(connection, credential_id, "ERASED")
                 return
             connection.execute(

@@ -18,17 +18,22 @@ from registry.service.errors import NotReadyError
 from registry.service.following import Follower
 from registry.service.health import Health
 from registry.service.hosting import Hosting
+from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.keysofothers import KeyFinder
+from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.settings import Settings
+from registry.standards.did.fetching import HttpsFetcher
+from registry.standards.did.resolver import DidResolver
 from registry.store.database import Database
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.installation import Binding, chain_at, check_binding, network_for, nodes_of, read_binding
-from registry.wiring.keys import ControllerFiles, KeystoreFile, operator_file
+from registry.wiring.keys import ControllerFiles, KeystoreFile, SigningKeyFiles, operator_file
 from registry.wiring.trust import default_policy, named_contract, read_policy, with_pins
 
 __all__ = ["Registry", "open_registry"]
@@ -42,9 +47,12 @@ class Registry:
     binding: Binding
     context: Context
     issuers: Issuers
+    identities: Identities
     hosting: Hosting
     signing: Signing
     issuing: Issuing
+    reserving: Reserving
+    resolver: DidResolver
     batching: Batching
     status: StatusService
     bundles: Bundles
@@ -147,23 +155,33 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
             batch_max_age_seconds=settings.batch_max_age_seconds,
             promise_seconds=settings.promise_seconds,
             stuck_seconds=settings.stuck_seconds,
+            open_badges_only=settings.open_badges_only,
+            allow_unmapped=settings.allow_unmapped,
+            hide_emails=settings.hide_emails,
+            reservation_seconds=settings.reservation_seconds,
         ),
         clock=_clock,
         random=secrets.token_bytes,
+        keys=SigningKeyFiles(settings),
     )
     issuers = Issuers(context)
+    identities = Identities(context, issuers)
+    resolver = DidResolver(HttpsFetcher(), _clock)
     batching = Batching(context)
     return Registry(
         settings=settings,
         binding=binding,
         context=context,
         issuers=issuers,
-        hosting=Hosting(context, issuers, ControllerFiles(settings)),
+        identities=identities,
+        hosting=Hosting(context, issuers, identities, ControllerFiles(settings)),
         signing=Signing(context, issuers, _recover),
-        issuing=Issuing(context),
+        issuing=Issuing(context, KeyFinder(identities, resolver)),
+        reserving=Reserving(context),
+        resolver=resolver,
         batching=batching,
         status=StatusService(context, issuers),
-        bundles=Bundles(context, issuers, batching),
+        bundles=Bundles(context, issuers, identities, batching),
         health=Health(database, _clock),
         follower=Follower(context, binding.first_block),
         operator=operator,

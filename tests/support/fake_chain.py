@@ -73,6 +73,7 @@ class State:
     records: dict[tuple[bytes, bytes, int], BatchRecord] = field(default_factory=dict)
     revoked: dict[tuple[bytes, int], int] = field(default_factory=dict)
     suspended: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    claims: dict[tuple[bytes, str, bytes], int] = field(default_factory=dict)
     account_nonce: dict[bytes, int] = field(default_factory=dict)
 
 
@@ -386,6 +387,11 @@ class FakeChain:
             self._use_nonce(state, issuer, call.nonce if signed else state.nonce.get(issuer, 0))
             state.records[key] = BatchRecord(record.size, record.anchored_at, block.ref.timestamp, record.block_number)
             block.events.append(base.BatchRevoked(*place, call.root, call.first))
+        elif isinstance(call, base.SetDid):
+            self._use_nonce(state, issuer, call.nonce if signed else state.nonce.get(issuer, 0))
+            claim = (issuer, call.did, call.document_hash)
+            since = state.claims.setdefault(claim, block.ref.timestamp)
+            block.events.append(base.DidClaimed(*place, call.did, call.document_hash, since))
         else:
             raise TypeError(f"the fake contract does not know {call}")
 

@@ -36,7 +36,7 @@ def create_issuer(
     if body.mode == SELF:
         if body.address is None:
             raise InvalidError("address", "An issuer that signs itself needs its address.", "/address")
-        issuer = registry.issuers.create(body.name, bytes.fromhex(body.address[2:]), SELF, body.did)
+        issuer = registry.hosting.create_self(body.name, bytes.fromhex(body.address[2:]), body.did)
     else:
         if body.address is not None:
             raise InvalidError("address", "A hosted issuer's address is made here; leave it out.", "/address")
