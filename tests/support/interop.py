@@ -10,9 +10,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -76,10 +78,14 @@ def run_node(script: str, cases: Mapping[str, object], authority: Path | None = 
 
 
 class Loopback:
-    """HTTPS on a free port of loopback, with a certificate of its own. ``documents``: what is there, by path."""
+    """HTTPS on a free port of loopback, with a certificate of its own.
+
+    ``documents``: what is there, by path; everything else is asked of ``upstream``, the URL of a server on loopback.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.documents: dict[str, object] = {}
+        self.upstream: str | None = None
         self.authority, key = _certificate(folder)
         owner = self
 
@@ -103,13 +109,21 @@ class Loopback:
         self._thread.start()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        found = self.documents.get(handler.path)
-        body = json.dumps(found).encode()
-        handler.send_response(404 if found is None else 200)
-        handler.send_header("Content-Type", "application/json")
+        status, kind, body = self._find(handler.path)
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
+
+    def _find(self, path: str) -> tuple[int, str, bytes]:
+        if path in self.documents or self.upstream is None:
+            found = self.documents.get(path)
+            return 404 if found is None else 200, "application/json", json.dumps(found).encode()
+        with closing(HTTPConnection(self.upstream.removeprefix("http://"), timeout=30)) as connection:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Content-Type", ""), answer.read()
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -1,6 +1,6 @@
-"""A whole registry on the embedded chain: outside verifiers read the credentials that it issues.
+"""A whole registry on the embedded chain, served on loopback: outside verifiers read what it issues and publishes.
 
-They find the DID document as the registry makes it, and a status list of the words that are on its chain.
+In front of it is what an operator would put there, something that speaks HTTPS.
 """
 
 import copy
@@ -13,13 +13,14 @@ from functools import partial
 
 import pytest
 
+from registry.api.app import create_app
 from registry.core.notation import time_text
 from registry.settings import load_settings
-from registry.standards.proofs.creating import PROOF_SET, add_proofs
-from registry.standards.statuslist import build_status_list
-from registry.wiring import Registry, open_registry
+from registry.standards.proofs.creating import PROOF_SET
+from registry.wiring import open_registry
 from support.cli import run
 from support.interop import DAY, Json, Loopback, badge, run_node
+from support.served import Server
 
 ldp = pytest.importorskip("openbadgeslib.ob3.ldp")
 util = pytest.importorskip("openbadgeslib.util")
@@ -67,27 +68,14 @@ def issued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issued]:
         credentials["tampered"] = copy.deepcopy(credentials["good"])
         credentials["tampered"]["credentialSubject"]["achievement"]["name"] = "Brain surgery"
         with open_registry(settings) as registry:
-            publish(host, registry)
-        yield Issued(host, credentials)
+            server = Server(create_app(registry))
+            host.upstream = server.url
+            try:
+                yield Issued(host, credentials)
+            finally:
+                server.stop()
     finally:
         host.stop()
-
-
-def publish(host: Loopback, registry: Registry) -> None:
-    [issuer] = registry.issuers.all()
-    words = registry.context.chain.read_words(issuer.address, [0])
-    url = f"{issuer.status_base}/revocation/0"
-    now = int(time.time())
-    unsigned = build_status_list(
-        url=url,
-        issuer=issuer.did,
-        purpose="revocation",
-        list_number=0,
-        words={number: word.revoked for number, word in words.items()},
-        valid_from=now,
-    )
-    host.documents["/issuers/demo/did.json"] = registry.identities.document(issuer)
-    host.documents[url.removeprefix(host.url)] = add_proofs(unsigned, registry.context.keys.signer("demo"), now)
 
 
 def test_digitalbazaar(issued: Issued) -> None:
