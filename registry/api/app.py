@@ -17,7 +17,7 @@ from registry.api.metrics import Metrics
 from registry.api.observing import Observing
 from registry.api.openapi import build_openapi
 from registry.api.ports import Registry
-from registry.api.routes import batches, credentials, health, imports, issuers, signing, verifying
+from registry.api.routes import batches, credentials, health, imports, indexes, issuers, signing, verifying
 from registry.api.routes.verifying import MAX_VERIFYING
 
 __all__ = ["ROUTERS", "create_app"]
@@ -27,6 +27,7 @@ ROUTERS = (
     issuers.router,
     imports.router,
     credentials.router,
+    indexes.router,
     batches.router,
     signing.router,
     verifying.router,

@@ -24,6 +24,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     schemas.IssuerIn,
     schemas.KeyIn,
     schemas.CredentialIn,
+    schemas.IndexesIn,
     schemas.StatusIn,
     schemas.SignatureIn,
     schemas.BundleIn,

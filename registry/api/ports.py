@@ -8,10 +8,13 @@ from registry.core.model import Policy
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context
+from registry.service.correcting import Correcting
 from registry.service.health import Health
 from registry.service.hosting import Hosting
+from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.verifying import Verifier
@@ -42,6 +45,12 @@ class Registry(Protocol):
     def signing(self) -> Signing: ...
     @property
     def issuing(self) -> Issuing: ...
+    @property
+    def reserving(self) -> Reserving: ...
+    @property
+    def correcting(self) -> Correcting: ...
+    @property
+    def identities(self) -> Identities: ...
     @property
     def batching(self) -> Batching: ...
     @property

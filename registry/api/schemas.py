@@ -7,8 +7,10 @@ from pydantic.alias_generators import to_camel
 
 __all__ = [
     "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
-    "CredentialPage", "HealthOut", "ImportLine", "IssuerCreated", "IssuerIn", "IssuerOut", "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "Sealed", "SignatureIn", "SigningRequestOut",
+    "CredentialPage", "HealthOut", "ImportLine", "IndexesIn", "IndexesOut", "IssuerCreated", "IssuerIn", "IssuerOut",
+    "KeyIn", "LeavesOut",
+    "NetworkOut", "PinOut", "Problem", "ProofOut", "ReadyOut", "Receipt",
+    "ReservationOut", "Sealed", "SignatureIn", "SigningRequestOut",
     "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
 ]  # fmt: skip
 
@@ -68,7 +70,23 @@ class KeyIn(_In):
 
 
 class CredentialIn(_In):
-    credential: dict[str, Any] = Field(description="an unsigned W3C Verifiable Credential 2.0")
+    """Exactly one of ``credential``, ``template`` (with ``data``) and ``commitment`` (with ``reservation``)."""
+
+    credential: dict[str, Any] | str | None = Field(
+        None, description="an unsigned credential, one that the issuer secured (it stays as it is), or a VC-JWT"
+    )
+    template: dict[str, Any] | None = Field(None, description="a credential with {{column}} in its strings")
+    data: dict[str, str] | None = Field(None, description="a learner's data, by column")
+    commitment: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="SHA-256(salt ‖ digest), hex")
+    reservation: str | None = Field(None, max_length=100, description="id of the reserved index that this is for")
+    supersedes: str | None = Field(
+        None, max_length=2_048, description="id of the credential that this one corrects; it is revoked"
+    )
+    reason: str | None = Field(None, max_length=1_000, pattern=_NO_NUL, description="of the correction, for the record")
+
+
+class IndexesIn(_In):
+    count: int = Field(ge=1, le=10_000)
 
 
 class StatusIn(_In):
@@ -181,7 +199,29 @@ class Receipt(_Out):
     id: str
     anchored_before: str
     repeated: bool = Field(description="the same request was accepted before")
+    unmapped: list[str] = Field(default=[], description="JSON pointers of what no context defines, if that is taken")
     links: dict[str, str]
+
+
+class ReservationOut(_Out):
+    """One index, and the status entry that the credential for it carries."""
+
+    id: str
+    index: int
+    until: str
+    credential_status: dict[str, str]
+
+
+class IndexesOut(_Out):
+    reservations: list[ReservationOut]
+
+
+class ProofOut(_Out):
+    """The parts of a bundle that say nothing of the credential (docs/spec/bundle.md)."""
+
+    inclusion: dict[str, Any]
+    anchors: list[dict[str, Any]]
+    issuer_document: dict[str, Any] | None = None
 
 
 class ImportLine(_Out):
@@ -191,6 +231,7 @@ class ImportLine(_Out):
     id: str | None = None
     anchored_before: str | None = None
     repeated: bool | None = None
+    unmapped: list[str] | None = None
     error: Problem | None = None
     summary: dict[str, Any] | None = None
 
@@ -241,7 +282,18 @@ class CredentialOut(_Out):
     id: str
     credential_id: str | None = Field(description='the credential\'s own "id"; null after erasure')
     state: Literal[
-        "ACCEPTED", "SEALED", "AWAITING_SIGNATURE", "SUBMITTED", "ANCHORED", "FINAL", "WITHDRAWN", "ERASED", "DISPLACED"
+        "ACCEPTED",
+        "SEALED",
+        "AWAITING_SIGNATURE",
+        "SUBMITTED",
+        "ANCHORED",
+        "FINAL",
+        "WITHDRAWN",
+        "ERASED",
+        "DISPLACED",
+        "RESERVED",
+        "UNUSED",
+        "NEEDS_RESUBMIT",
     ]
     accepted_at: str
     anchored_before: str

@@ -69,7 +69,7 @@ class Hosting:
         document as parsed JSON. A crash after the keys were made leaves keys without an issuer; creating it again uses
         them. Raises InvalidError, ConflictError, RegistryError (no password).
         """
-        self._check_new(name)
+        self._check_new(name, did)
         named = did or self._issuers.default_did(name)
         handed = None if document is None else read_handed_document(document, named)
         signs = signs or (SIGNS_HERE if handed is None and named.startswith("did:web:") else SIGNS_ELSEWHERE)
@@ -102,7 +102,7 @@ class Hosting:
         Its credentials are its own to sign as well, unless ``signs`` says otherwise. Raises InvalidError and
         ConflictError.
         """
-        self._check_new(name)
+        self._check_new(name, did)
         named = did or self._issuers.default_did(name)
         handed = None if document is None else read_handed_document(document, named)
         signs = signs or SIGNS_ELSEWHERE
@@ -172,8 +172,9 @@ class Hosting:
             return Rotation(ring.current.name, claimed=False)
         return Rotation(ring.current.name, claimed=True)
 
-    def _check_new(self, name: str) -> None:
+    def _check_new(self, name: str, did: str | None) -> None:
         self._issuers.check_name(name)
+        self._issuers.check_did(did)
         if self._issuers.exists(name):
             raise ConflictError("issuer_exists", f"There is already an issuer with the name {name!r}.")
 

@@ -184,7 +184,7 @@ class Intake:
         else:
             report = opened = verify_jwt(token, self._resolve_key, now)
             inner = opened.credential or {}
-        _check_report(report)
+        _check_report(report, listed=isinstance(document.get("proof"), list))
         _check_shape(inner, (_V2, _V1))
         if issuer_did(inner) != issuer.did:
             raise InvalidError("issuer", f"The credential must be issued by {issuer.did}.", "/issuer")
@@ -209,16 +209,15 @@ class Intake:
             )
 
 
-def _check_report(report: ProofReport) -> None:
+def _check_report(report: ProofReport, *, listed: bool) -> None:
     """Raises InvalidError unless the proofs are good: what could not be judged is not taken for good."""
     if report.status is ProofStatus.GOOD:
         return
     bad = [item for item in report.outcomes if item.status is not ProofStatus.GOOD]
+    faults = [(f"/proof/{item.place}" if listed else "/proof", f"{item.detail} ({item.code})") for item in bad]
     if report.status is ProofStatus.UNKNOWN:
-        raise InvalidError.of(
-            "proof_unverified", [(f"/proof/{item.place}", f"{item.detail} ({item.code})") for item in bad]
-        )
-    raise InvalidError.of("proof_invalid", [(f"/proof/{item.place}", f"{item.detail} ({item.code})") for item in bad])
+        raise InvalidError.of("proof_unverified", faults)
+    raise InvalidError.of("proof_invalid", faults)
 
 
 def _claimed_index(status: object, base: str) -> int | None:
@@ -283,9 +282,11 @@ def _with_issuer(value: Any, issuer: Issuer) -> Any:
 
 def _canonicalize(document: Any) -> bytes:
     try:
-        return canonical.canonicalize(document)
+        content = canonical.canonicalize(document)
+        canonical.parse_json(content)  # 1e16 is a float that comes back as an integer beyond what JSON holds
     except JsonError as error:
         raise InvalidError("not_json", str(error)) from error
+    return content
 
 
 def _rfc3339(seconds: int) -> str:

@@ -112,8 +112,7 @@ class Issuers:
             raise InvalidError("mode", f"mode must be {HOSTED!r} or {SELF!r}.", "/mode")
         if len(address) != 20 or not any(address):
             raise InvalidError("address", "address must be 20 bytes and not zero.", "/address")
-        if did is not None and not (_DID.fullmatch(did) or _URI.fullmatch(did)):
-            raise InvalidError("did", "did must be a DID such as did:web:example.org, or another absolute URI.", "/did")
+        self.check_did(did)
         row = {
             "name": name,
             "did": did or self.default_did(name),
@@ -143,6 +142,11 @@ class Issuers:
                 "A name has 1 to 63 lower-case letters, digits and hyphens, and begins and ends without a hyphen.",
                 "/name",
             )
+
+    def check_did(self, did: str | None) -> None:
+        """Raises InvalidError for what is neither a DID nor another absolute URI."""
+        if did is not None and not (_DID.fullmatch(did) or _URI.fullmatch(did)):
+            raise InvalidError("did", "did must be a DID such as did:web:example.org, or another absolute URI.", "/did")
 
     def exists(self, name: str) -> bool:
         with self._context.database.read() as connection:

@@ -14,6 +14,7 @@ from registry.core.model import Policy
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context, Rules
+from registry.service.correcting import Correcting
 from registry.service.errors import NotReadyError
 from registry.service.following import Follower
 from registry.service.health import Health
@@ -52,6 +53,7 @@ class Registry:
     signing: Signing
     issuing: Issuing
     reserving: Reserving
+    correcting: Correcting
     resolver: DidResolver
     batching: Batching
     status: StatusService
@@ -168,6 +170,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
     identities = Identities(context, issuers)
     resolver = DidResolver(HttpsFetcher(), _clock)
     batching = Batching(context)
+    issuing, status = Issuing(context, KeyFinder(identities, resolver)), StatusService(context, issuers)
     return Registry(
         settings=settings,
         binding=binding,
@@ -176,11 +179,12 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         identities=identities,
         hosting=Hosting(context, issuers, identities, ControllerFiles(settings)),
         signing=Signing(context, issuers, _recover),
-        issuing=Issuing(context, KeyFinder(identities, resolver)),
+        issuing=issuing,
+        correcting=Correcting(context, issuing, status),
         reserving=Reserving(context),
         resolver=resolver,
         batching=batching,
-        status=StatusService(context, issuers),
+        status=status,
         bundles=Bundles(context, issuers, identities, batching),
         health=Health(database, _clock),
         follower=Follower(context, binding.first_block),

@@ -12,6 +12,7 @@ from registry.core.model import ChainClass, Policy, TrustedChain, Verdict
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context, Rules
+from registry.service.correcting import Correcting
 from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuer, Issuers
@@ -134,6 +135,7 @@ class House:
         self.reserving = Reserving(self.context)
         self.batching = Batching(self.context)
         self.status = StatusService(self.context, self.issuers)
+        self.correcting = Correcting(self.context, self.issuing, self.status)
         self.bundles = Bundles(self.context, self.issuers, self.identities, self.batching)
         self.verifier = Verifier(
             {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced
