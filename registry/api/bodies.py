@@ -29,11 +29,15 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class JsonBody(Generic[M]):
-    """A dependency: the body as a model. Raises RequestError (400, 408, 413, 415, 422) and JsonError."""
+    """A dependency: the body as a model. Raises RequestError (400, 408, 413, 415, 422) and JsonError.
 
-    def __init__(self, model: type[M], max_bytes: int = MAX_BYTES) -> None:
+    ``invalid``: the status where the body does not fit the model.
+    """
+
+    def __init__(self, model: type[M], max_bytes: int = MAX_BYTES, *, invalid: int = 422) -> None:
         self._model = model
         self._max_bytes = max_bytes
+        self._invalid = invalid
 
     async def __call__(self, request: Request) -> M:
         check_media_type(request, is_json, "application/json")
@@ -52,7 +56,8 @@ class JsonBody(Generic[M]):
             found = error.errors(include_url=False, include_context=False, include_input=False)
         errors = tuple({"pointer": _pointer(item["loc"]), "detail": item["msg"]} for item in found)
         first = errors[0]
-        raise RequestError(422, "invalid_body", first["detail"], first["pointer"], errors if len(errors) > 1 else ())
+        more = errors if len(errors) > 1 else ()
+        raise RequestError(self._invalid, "invalid_body", first["detail"], first["pointer"], more)
 
 
 def takes(model: type[BaseModel], *more_media_types: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from registry.service.judging import Judging
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 
@@ -29,6 +30,8 @@ class Settings(Protocol):
 
     @property
     def poll_seconds(self) -> float: ...
+    @property
+    def vc_api_issuer(self) -> str | None: ...
 
 
 class Registry(Protocol):
@@ -41,6 +44,8 @@ class Registry(Protocol):
     @property
     def issuers(self) -> Issuers: ...
     @property
+    def identities(self) -> Identities: ...
+    @property
     def hosting(self) -> Hosting: ...
     @property
     def signing(self) -> Signing: ...
@@ -51,11 +56,11 @@ class Registry(Protocol):
     @property
     def correcting(self) -> Correcting: ...
     @property
-    def identities(self) -> Identities: ...
-    @property
     def batching(self) -> Batching: ...
     @property
     def status(self) -> StatusService: ...
+    @property
+    def status_lists(self) -> StatusLists: ...
     @property
     def bundles(self) -> Bundles: ...
     @property

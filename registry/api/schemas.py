@@ -6,12 +6,43 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 __all__ = [
-    "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
-    "CredentialPage", "HealthOut", "ImportLine", "IndexesIn", "IndexesOut", "IssuerCreated", "IssuerIn", "IssuerOut",
-    "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ProofOut", "QuestionIn", "ReadyOut", "Receipt",
-    "ReservationOut", "Sealed", "SignatureIn", "SigningRequestOut",
-    "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
+    "AnchorOut",
+    "ApiKeyOut",
+    "BatchOut",
+    "BatchPage",
+    "BundleIn",
+    "BundlesIn",
+    "CredentialIn",
+    "CredentialOut",
+    "CredentialPage",
+    "HealthOut",
+    "ImportLine",
+    "IndexesIn",
+    "IndexesOut",
+    "IssuerCreated",
+    "IssuerIn",
+    "IssuerOut",
+    "KeyIn",
+    "LeavesOut",
+    "NetworkOut",
+    "PinOut",
+    "Problem",
+    "ProofOut",
+    "QuestionIn",
+    "ReadyOut",
+    "Receipt",
+    "ReservationOut",
+    "RotateIn",
+    "RotationOut",
+    "Sealed",
+    "SignatureIn",
+    "SigningRequestOut",
+    "SigningRequests",
+    "StatusIn",
+    "StatusOut",
+    "StatusRequestOut",
+    "VerdictOut",
+    "VerdictsOut",
 ]  # fmt: skip
 
 MAX_BUNDLES = 100
@@ -58,11 +89,23 @@ class Problem(_Out):
 
 class IssuerIn(_In):
     name: str = Field(description="1 to 63 lower-case letters, digits and hyphens", examples=["uni-example"])
-    did: str | None = Field(None, description="without one, the did:web of this installation")
+    did: str | None = Field(
+        None, description="without one, the did:web of this installation; `did:key`: that of its signing key"
+    )
     mode: Literal["hosted", "self"] = Field(
         "hosted", description="hosted: this registry anchors with a key; self: the issuer signs each call"
     )
     address: str | None = Field(None, pattern=_ADDRESS, description="the issuer's address, for mode self only")
+    signs: Literal["hosted", "none"] | None = Field(
+        None, description="hosted: credentials are signed here; none: the issuer does it. Default: by mode and DID"
+    )
+    did_document: dict[str, Any] | None = Field(
+        None, description="the DID document of an issuer that signs its credentials itself"
+    )
+
+
+class RotateIn(_In):
+    compromised: bool = Field(False, description="the former key ends at once, and counts for nothing anchored later")
 
 
 class KeyIn(_In):
@@ -184,9 +227,20 @@ class IssuerOut(_Out):
     did: str
     address: str
     mode: Literal["hosted", "self"]
+    signs: Literal["hosted", "none"]
     network: NetworkOut
     policy_pin: PinOut
     created_at: str
+    links: dict[str, str]
+
+
+class RotationOut(_Out):
+    """``key`` signs from now on. ``claimed``: its document's claim is under way; if not, ``note`` says why."""
+
+    key: str = Field(description="fragment in the DID document", examples=["key-2"])
+    claimed: bool
+    resigned: int = Field(description="credentials that were signed again, because the former key is compromised")
+    note: str | None
 
 
 class ApiKeyOut(_Out):

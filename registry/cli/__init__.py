@@ -13,6 +13,7 @@ from registry.cli import (
     setup,
     signing,
     status,
+    templates,
     verifying,
 )
 
@@ -33,7 +34,9 @@ def _registry() -> None:
 
 
 # In the order in which they are used.
-for _module in (demo, setup, issuers, credentials, batches, serving, signing, status, verifying, badges, auditing):
+for _module in (
+    demo, setup, issuers, templates, credentials, batches, serving, signing, status, verifying, badges, auditing,
+):  # fmt: skip
     _module.register(app)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from registry.cli.base import Command, Config, Data, Json, load
 from registry.cli.output import Output
+from registry.cli.parsing import read_file
 from registry.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ def bake(
     out = Output(as_json)
     if image is not None and default:
         raise typer.BadParameter("--image and --default exclude each other.")
-    bundle = _read(file, MAX_BUNDLE_BYTES, "bundle")
+    bundle = read_file(file, MAX_BUNDLE_BYTES, "bundle")
     form: Literal["png", "svg"] = "svg" if to is not None and to.suffix.lower() == ".svg" else "png"
     if image is not None:
-        picture = _read(image, MAX_IMAGE_BYTES, "image")
+        picture = read_file(image, MAX_IMAGE_BYTES, "image")
         form = image_format(picture) or form  # if it is neither, baking says so
         badge = bake_bundle(picture, bundle)
     elif default:
@@ -82,7 +83,7 @@ def extract(
 
     load(data, config)
     out = Output(as_json)
-    image = _read(file, MAX_IMAGE_BYTES, "image")
+    image = read_file(file, MAX_IMAGE_BYTES, "image")
     found = extract_credential(image)
     companion = None if credential_only else extract_companion(image)
     content = found.data if companion is None else join_bundle(found, companion)
@@ -100,12 +101,3 @@ def extract(
 def _shown(found: "Content", content: bytes, kind: str) -> object:
     """As JSON; a compact JWS is a string there."""
     return content.decode() if kind == "credential" and found.form == "jws" else json.loads(content)
-
-
-def _read(path: Path, max_bytes: int, what: str) -> bytes:
-    """No more than one byte beyond what is read at all; the reader then says that it is too large."""
-    try:
-        with path.open("rb") as file:
-            return file.read(max_bytes + 1)
-    except OSError as error:
-        raise InputError(f"The {what} {path} cannot be read: {error.strerror}.") from error

@@ -13,7 +13,7 @@ from registry.core.model import IssuerPin
 from registry.core.notation import LAST_SECOND
 from registry.core.policy import parse_issuer
 
-__all__ = ["parse_address", "parse_hash", "parse_moment", "parse_pin", "read_json"]
+__all__ = ["parse_address", "parse_hash", "parse_moment", "parse_pin", "read_file", "read_json"]
 
 
 def parse_address(text: str, option: str) -> bytes:
@@ -54,6 +54,15 @@ def read_json(path: Path, what: str) -> Any:
         raise InputError(f"The {what} {path} cannot be read: {error.strerror}.") from error
     except InputError as error:
         raise InputError(f"The {what} {path} cannot be used: {error}.") from error
+
+
+def read_file(path: Path, max_bytes: int, what: str) -> bytes:
+    """At most one byte more than is read at all, so that the reader can say that it is too large. Raises InputError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes + 1)
+    except OSError as error:
+        raise InputError(f"The {what} {path} cannot be read: {error.strerror}.") from error
 
 
 def _hex(text: str, length: int, option: str) -> bytes:

@@ -1,6 +1,7 @@
 """Why the service does not do what was asked. Each has a stable ``code`` for programs and an HTTP-like ``status``.
 
 ServiceError
+├── BadRequestError    400  it asks for what cannot be
 ├── NotFoundError      404  no such thing, or not yours to see
 ├── GoneError          410  it was erased or withdrawn
 ├── ConflictError      409  it contradicts what is already there
@@ -8,7 +9,7 @@ ServiceError
 ├── InvalidError       422  understood, and not acceptable; ``pointer`` says where
 ├── UnauthorizedError  401  no API key, or one that is not known
 ├── ForbiddenError     403  the API key is not for this
-└── BusyError          503  somebody else holds what is needed (another worker)
+└── BusyError          503  what is needed is not at hand (another worker has it, a key cannot be opened)
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Self
 from registry.core.errors import RegistryError
 
 __all__ = [
+    "BadRequestError",
     "BusyError",
     "ConflictError",
     "ForbiddenError",
@@ -39,6 +41,10 @@ class ServiceError(RegistryError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class BadRequestError(ServiceError):
+    status = 400
 
 
 class NotFoundError(ServiceError):

@@ -8,18 +8,20 @@ losing it is final. Credentials are signed with a key of their own (registry.sta
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from anchors.base import ContractCall, Role, SetDid, SetKey, Signature, Signer
+from anchors.base import ChainError, ContractCall, Role, SetDid, SetKey, Signature, Signer
 from registry.core.errors import InputError
 from registry.service import operations
 from registry.service.context import Context
 from registry.service.errors import ConflictError, InvalidError
 from registry.service.identities import Identities, read_handed_document
 from registry.service.issuers import HOSTED, SELF, SIGNS_ELSEWHERE, SIGNS_HERE, Issuer, Issuers
-from registry.store.tables import chain_claims
+from registry.service.resigning import resign_open
+from registry.standards.did.document import document_hash
+from registry.standards.keys import DID_KEY
 
-__all__ = ["ControllerKeys", "Hosting", "Rotation"]
+__all__ = ["Claim", "ControllerKeys", "Hosting", "Rotation"]
 
 _ALL_ROLES = Role.ANCHOR | Role.REVOKE | Role.SUSPEND
 # The contract takes deadlines of at most an hour; half of that leaves room for clocks that differ.
@@ -41,13 +43,28 @@ class ControllerKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The key that signs from now on, and whether its document's claim is under way.
+    """The key that signs from now on, and whether its document's claim is under way; if not, ``note`` says why.
 
-    Otherwise the controller has to sign the claim: it waits for that, or the key has to be brought here.
+    ``resigned``: how many credentials were signed again, because the former key counts no more.
     """
 
     key: str
     claimed: bool
+    resigned: int = 0
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How far the claim of today's DID document is: on chain since ``claimed_at`` (Unix seconds), else under way.
+
+    ``note`` says what it waits for; with neither, nobody has asked for it.
+    """
+
+    document_hash: bytes
+    claimed_at: int | None
+    under_way: bool
+    note: str | None
 
 
 class Hosting:
@@ -72,11 +89,11 @@ class Hosting:
         self._check_new(name, did)
         named = did or self._issuers.default_did(name)
         handed = None if document is None else read_handed_document(document, named)
-        signs = signs or (SIGNS_HERE if handed is None and named.startswith("did:web:") else SIGNS_ELSEWHERE)
+        signs = signs or (SIGNS_HERE if handed is None and _is_made_here(named) else SIGNS_ELSEWHERE)
         self._check_signs(signs, named, handed)
         controller = self._keys.open_or_create(name)
         if signs == SIGNS_HERE:
-            self._context.keys.create(name, named, self._context.clock())
+            named = self._context.keys.create(name, named, self._context.clock()).did
         gift = self._gift(controller.address, nonce=0)  # a fresh address: its counter stands at 0
         authority = self._sign(controller, gift)
 
@@ -86,7 +103,7 @@ class Hosting:
                 call = SetDid(issuer.address, issuer.did, self._identities.keep(connection, issuer), nonce=1)
                 self._want(connection, issuer, operations.SET_DID, call, self._sign(controller, call))
 
-        return self._issuers.create(name, controller.address, HOSTED, did, also, signs=signs, document=handed)
+        return self._issuers.create(name, controller.address, HOSTED, named, also, signs=signs, document=handed)
 
     def create_self(
         self,
@@ -108,14 +125,14 @@ class Hosting:
         signs = signs or SIGNS_ELSEWHERE
         self._check_signs(signs, named, handed)
         if signs == SIGNS_HERE:
-            self._context.keys.create(name, named, self._context.clock())
+            named = self._context.keys.create(name, named, self._context.clock()).did
 
         def also(connection: Connection, issuer: Issuer) -> None:
             if signs == SIGNS_HERE:
                 call = SetDid(issuer.address, issuer.did, self._identities.keep(connection, issuer), nonce=0)
                 self._want(connection, issuer, operations.SET_DID, call, None)
 
-        return self._issuers.create(name, address, SELF, did, also, signs=signs, document=handed)
+        return self._issuers.create(name, address, SELF, named, also, signs=signs, document=handed)
 
     def authorize(self, issuer: Issuer) -> None:
         """Signs the gift of the key again, after the first signature ran out. Raises ConflictError, ChainError."""
@@ -137,13 +154,7 @@ class Hosting:
         nonce = self._context.chain.read_issuer(issuer.address).nonce
         with self._context.database.write() as connection:
             found = self._identities.keep(connection, issuer)
-            done = connection.execute(
-                select(chain_claims.c.block_number).where(
-                    chain_claims.c.issuer == issuer.address,
-                    chain_claims.c.did == issuer.did,
-                    chain_claims.c.document_hash == found,
-                )
-            ).first()
+            done = self._identities.claimed_at(connection, issuer, found)
             # The gift of the key comes first, and uses up a number of the issuer's counter.
             nonce += len(self._under_way(connection, issuer, operations.SET_KEY))
         if done is not None:
@@ -152,13 +163,32 @@ class Hosting:
         authority = self._sign(self._keys.open(issuer.name), call) if issuer.mode == HOSTED else None
         self._replace(issuer, operations.SET_DID, call, authority, "Another document takes its place.")
 
+    def claim_state(self, issuer: Issuer) -> Claim:
+        """Raises NotFoundError if no document is known here."""
+        found = document_hash(self._identities.document(issuer))
+        with self._context.database.read() as connection:
+            claimed_at = self._identities.claimed_at(connection, issuer, found)
+            waiting = [
+                operation
+                for operation in self._under_way(connection, issuer, operations.SET_DID)
+                if isinstance(operation.call, SetDid) and operation.call.document_hash == found
+            ]
+        return Claim(found, claimed_at, bool(waiting), waiting[-1].note if waiting else None)
+
     def rotate(self, issuer: Issuer, *, compromised: bool = False) -> Rotation:
         """Replaces the key that signs credentials. The former one counts for what it signed and is not anchored yet.
 
-        Raises ConflictError if nothing is signed here, RegistryError (no password).
+        ``compromised``: the former key ends at once, and what is open is signed again. After a crash in between, doing
+        it once more does the rest, with another key. Raises ConflictError, RegistryError (no password).
         """
         if issuer.signs != SIGNS_HERE:
             raise ConflictError("not_signed_here", f"{issuer.name} signs its credentials itself; there is no key here.")
+        if issuer.did.startswith(f"{DID_KEY}:"):
+            raise ConflictError(
+                "did_key", f"{issuer.name} is named by its key, which cannot change. Make a new issuer."
+            )
+        if self._context.clock() <= self._context.keys.ring(issuer.name).current.valid_from:
+            raise ConflictError("just_rotated", "The current key became valid this very second; do it a moment later.")
         # What was signed last is judged at an anchor that is still to come.
         overlap = 0 if compromised else 2 * self._context.rules.promise_seconds
         ring = self._context.keys.rotate(
@@ -166,13 +196,15 @@ class Hosting:
         )
         with self._context.database.write() as connection:
             self._identities.keep(connection, issuer)
+            resigned = resign_open(connection, self._context, issuer) if compromised else 0
         try:
             self.claim(issuer)
-        except InputError:  # the controller's key is elsewhere, as it should be
-            return Rotation(ring.current.name, claimed=False)
-        return Rotation(ring.current.name, claimed=True)
+        except (InputError, ChainError) as error:  # the controller's key is elsewhere, as it should be; or no node
+            return Rotation(ring.current.name, False, resigned, str(error))
+        return Rotation(ring.current.name, True, resigned)
 
     def _check_new(self, name: str, did: str | None) -> None:
+        """Before keys are made for it."""
         self._issuers.check_name(name)
         self._issuers.check_did(did)
         if self._issuers.exists(name):
@@ -185,8 +217,9 @@ class Hosting:
             raise InvalidError(
                 "signs", "Where credentials are signed here, the DID document is made here, too.", "/signs"
             )
-        if signs == SIGNS_HERE and not did.startswith("did:web:"):
-            raise InvalidError("signs", "Keys that are made here can be published under a did:web only.", "/signs")
+        if signs == SIGNS_HERE and not _is_made_here(did):
+            message = "Keys that are made here can be published under a did:web, or be a did:key of their own."
+            raise InvalidError("signs", message, "/signs")
 
     def _under_way(self, connection: Connection, issuer: Issuer, kind: str) -> list[operations.Operation]:
         table = operations.table
@@ -217,3 +250,8 @@ class Hosting:
         operations.create(
             connection, issuer_id=issuer.id, kind=kind, call=call, now=self._context.clock(), authority=authority
         )
+
+
+def _is_made_here(did: str) -> bool:
+    """Whether a DID can name keys that are made here; a did:key that exists already is somebody's."""
+    return did == DID_KEY or did.startswith("did:web:")

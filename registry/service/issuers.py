@@ -144,7 +144,7 @@ class Issuers:
             )
 
     def check_did(self, did: str | None) -> None:
-        """Raises InvalidError for what is neither a DID nor another absolute URI."""
+        """Raises InvalidError unless it is a DID, another absolute URI, or None."""
         if did is not None and not (_DID.fullmatch(did) or _URI.fullmatch(did)):
             raise InvalidError("did", "did must be a DID such as did:web:example.org, or another absolute URI.", "/did")
 
@@ -177,6 +177,11 @@ class Issuers:
     def by_did(self, did: str) -> Issuer | None:
         with self._context.database.read() as connection:
             row = connection.execute(select(*_COLUMNS).where(issuers.c.did == did)).one_or_none()
+        return _issuer(row) if row is not None else None
+
+    def by_status_base(self, base: str) -> Issuer | None:
+        with self._context.database.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(issuers.c.status_base == base)).first()
         return _issuer(row) if row is not None else None
 
     def all(self) -> list[Issuer]:

@@ -12,8 +12,8 @@ from registry.core.credential import check_format, check_validity, entries_of, i
 from registry.core.model import Check, Outcome
 from registry.core.notation import short
 from registry.core.verdict import Code, fail, passed, skipped, unknown
+from registry.service.foreignlists import FetchedList, ListReader
 from registry.service.schemas import check_schema
-from registry.service.statuslists import FetchedList, ListReader
 from registry.standards.did.document import DidDocument
 from registry.standards.did.errors import DidError, DidUnreachable, DidUnsupported
 from registry.standards.did.resolver import DidResolver

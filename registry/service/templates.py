@@ -37,10 +37,14 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """``required`` and ``optional`` are columns; one that is both somewhere is required. ``size`` in bytes."""
+    """``required`` and ``optional`` are columns; one that is both somewhere is required. ``size`` in bytes.
+
+    ``numbers`` are the columns that have to hold one, whichever of the two they are.
+    """
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    numbers: frozenset[str]
     size: int
     _parts: Any
 
@@ -65,7 +69,8 @@ def compile_template(document: object, size: int = 0) -> Template:
         raise ShapeError("a template needs at least one {{column}}: as it is, every row would give the same credential")
     required = dict.fromkeys(slot.column for slot in slots if not slot.optional)
     optional = dict.fromkeys(slot.column for slot in slots if slot.optional and slot.column not in required)
-    return Template(tuple(required), tuple(optional), size, parts)
+    numbers = frozenset(slot.column for slot in slots if slot.number)
+    return Template(tuple(required), tuple(optional), numbers, size, parts)
 
 
 def fill_template(template: object, data: Mapping[str, str]) -> dict[str, Any]:

@@ -5,17 +5,18 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from anchors.base import Chain, ContractCall, Signature
+from anchors.base import Chain, ChainError, ContractCall, Signature
 from anchors.ethereum import recover_signer
+from registry.core.canonical import parse_json
 from registry.core.errors import RegistryError
 from registry.core.model import Policy
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context, Rules
 from registry.service.correcting import Correcting
-from registry.service.errors import NotReadyError
+from registry.service.errors import NotReadyError, ServiceError
 from registry.service.following import Follower
 from registry.service.health import Health
 from registry.service.hosting import Hosting
@@ -27,6 +28,7 @@ from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.settings import Settings
@@ -35,6 +37,7 @@ from registry.store.database import Database
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.installation import Binding, chain_at, check_binding, network_for, nodes_of, read_binding
 from registry.wiring.keys import ControllerFiles, KeystoreFile, SigningKeyFiles, operator_file
+from registry.wiring.signing_pool import SigningPool
 from registry.wiring.trust import default_policy, judging_of, named_contract, read_policy, resolver_of, with_pins
 
 __all__ = ["Registry", "open_registry"]
@@ -57,6 +60,7 @@ class Registry:
     resolver: DidResolver
     batching: Batching
     status: StatusService
+    status_lists: StatusLists
     bundles: Bundles
     health: Health
     follower: Follower
@@ -92,7 +96,23 @@ class Registry:
     @cached_property
     def judging(self) -> Judging:
         """Judges credentials without a chain; this registry's own issuers from what is kept here."""
-        return judging_of(self.settings, self.resolver, self.context.clock, pinned=self.identities.pinned)
+        return judging_of(
+            self.settings, self.resolver, self.context.clock, pinned=self.identities.pinned, local=self._own_list
+        )
+
+    def _own_list(self, url: str) -> dict[str, Any] | None:
+        """A status list that this registry serves itself; None for every other address, or if it has none to give."""
+        base, _, rest = url.rpartition("/status/")
+        purpose, _, number = rest.partition("/")
+        issuer = self.issuers.by_status_base(f"{base}/status") if number.isdecimal() and len(number) < 10 else None
+        if issuer is None:
+            return None
+        try:
+            content = self.status_lists.current(issuer, purpose, int(number))
+        except (ServiceError, ChainError):
+            return None
+        found: dict[str, Any] = parse_json(content)
+        return found
 
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
@@ -100,6 +120,8 @@ class Registry:
         return Worker(self.context, self.issuers, self.batching, self.status, self.binding.first_block)
 
     def close(self) -> None:
+        if isinstance(self.context.batch_signer, SigningPool):
+            self.context.batch_signer.close()
         close = getattr(self.context.chain, "close", None)
         if close is not None:
             close()
@@ -170,6 +192,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         clock=_clock,
         random=secrets.token_bytes,
         keys=SigningKeyFiles(settings),
+        batch_signer=SigningPool(settings),
     )
     issuers = Issuers(context)
     identities = Identities(context, issuers)
@@ -190,6 +213,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         resolver=resolver,
         batching=batching,
         status=status,
+        status_lists=StatusLists(context, binding.first_block),
         bundles=Bundles(context, issuers, identities, batching),
         health=Health(database, _clock),
         follower=Follower(context, binding.first_block),

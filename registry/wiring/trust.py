@@ -17,8 +17,8 @@ from registry.core.canonical import parse_json
 from registry.core.errors import InputError, PolicyError
 from registry.core.model import IssuerPin, Policy, TrustedChain
 from registry.core.policy import MAX_POLICY_BYTES, parse_policy
+from registry.service.foreignlists import ForeignLists, list_fetcher
 from registry.service.judging import Judging
-from registry.service.statuslists import StatusLists, list_fetcher
 from registry.service.verifying import Verifier
 from registry.settings import Settings
 from registry.standards.did.document import DidDocument
@@ -157,7 +157,7 @@ def judging_of(
 ) -> Judging:
     """Judges credentials within what the settings allow. ``local``: lists that this installation serves itself."""
     fetcher = list_fetcher(allow_loopback=settings.fetch_loopback, timeout=_FETCH_SECONDS)
-    lists = StatusLists(fetcher if settings.fetch_documents else None, clock, local=local)
+    lists = ForeignLists(fetcher if settings.fetch_documents else None, clock, local=local)
     return Judging(resolver, clock, lists=lists, pinned=pinned, max_fetches=max_fetches)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from registry.core.bundle import parse_bundle, serialize_bundle
 from registry.standards.baking import extract, extract_companion, image_format, join_bundle
+from registry.standards.openbadges import OB_CONTEXT
 from support.served import Api, Client, problem
 
 FORMS = pytest.mark.parametrize("form", ["png", "svg"])
@@ -54,7 +55,10 @@ def test_a_badge_is_kept_by_the_asker_only(api: Api, issuer: Client, form: str) 
 
 def test_an_issuers_picture_is_used_and_none_of_its_scripts_runs(api: Api, issuer: Client) -> None:
     image = {"id": f"data:image/svg+xml;base64,{base64.b64encode(OWN).decode()}", "type": "Image"}
-    path = final(api, issuer, credentialSubject={"achievement": {"name": "A", "image": image}})
+    achievement = {"type": ["Achievement"], "name": "A", "image": image}
+    contexts = ["https://www.w3.org/ns/credentials/v2", OB_CONTEXT]
+    subject = {"type": ["AchievementSubject"], "achievement": achievement}
+    path = final(api, issuer, **{"@context": contexts, "credentialSubject": subject})
     response = api.public.get(f"{path}/badge.svg")
     assert response.content.endswith(b"<script>alert(1)</script></svg>")
     assert {"default-src 'none'", "sandbox"} <= set(response.headers["content-security-policy"].split("; "))

@@ -22,6 +22,7 @@ from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.standards.did.resolver import DidResolver
@@ -71,7 +72,7 @@ class FakeRings:
 
     def signer(self, name: str) -> Signer:
         ring = self.ring(name)
-        method = f"{ring.did}#{ring.current.name}"
+        method = ring.verification_method
         if method not in self._signers:
             self._signers[method] = ring.unlock(lambda: "password")
         return self._signers[method]
@@ -137,6 +138,7 @@ class House:
         self.batching = Batching(self.context)
         self.status = StatusService(self.context, self.issuers)
         self.correcting = Correcting(self.context, self.issuing, self.status)
+        self.status_lists = StatusLists(self.context)
         self.bundles = Bundles(self.context, self.issuers, self.identities, self.batching)
         self.judging = Judging(self.resolver, self.clock, pinned=self.identities.pinned)
         self.verifier = Verifier(

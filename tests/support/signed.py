@@ -13,9 +13,9 @@ from registry.core.canonical import canonicalize
 from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, Bundle, ChainClass, IssuerPin, Policy, TrustedChain, Verdict
 from registry.core.status import ENTRIES_PER_LIST
+from registry.service.foreignlists import ForeignLists
 from registry.service.judging import Judging
 from registry.service.presenting import Alone
-from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.standards.did.document import Account, document_hash
 from registry.standards.did.errors import DidUnreachable
@@ -116,7 +116,7 @@ class Scene:
         self.chain_calls: list[str] = []
         self.chain.fault = lambda name, when: self.chain_calls.append(name) if when == "before" else None
         self.judging = Judging(
-            DidResolver(self.web, self.clock), self.clock, lists=StatusLists(self.web, self.clock),
+            DidResolver(self.web, self.clock), self.clock, lists=ForeignLists(self.web, self.clock),
             pinned=self.pinned.get,
         )  # fmt: skip
 

@@ -13,10 +13,10 @@ from registry.core.canonical import MAX_BYTES, MAX_DEPTH, parse_json
 from registry.core.errors import InputError, JsonError
 from registry.standards.baking.content import Content, is_jws, parse_content
 from registry.standards.baking.errors import BakingError
+from registry.standards.proofs.jose import open_envelope
 
 __all__ = ["join_bundle", "parse_companion", "split_bundle"]
 
-_ENVELOPED = "EnvelopedVerifiableCredential"
 _DATA_URL = "data:application/vc+jwt,"
 _JSON_SPACE = b" \t\r\n"
 
@@ -41,12 +41,10 @@ def split_bundle(data: bytes) -> tuple[bytes, bytes]:
     if credential is None:
         raise BakingError("not_a_credential", "The bundle holds a digest in the credential's place; bake a whole one.")
     rest = {name: value for name, value in document.items() if name != "credential"}
-    enveloped = credential.get("id")
-    if credential.get("type") in (_ENVELOPED, [_ENVELOPED]) and isinstance(enveloped, str):
-        jws = enveloped.removeprefix(_DATA_URL).encode()
-        if enveloped.startswith(_DATA_URL) and is_jws(jws):
-            rest["envelope"] = {name: value for name, value in credential.items() if name != "id"}
-            return jws, parse_companion(orjson.dumps(rest))
+    token = (open_envelope(credential) or "").encode()
+    if is_jws(token):
+        rest["envelope"] = {name: value for name, value in credential.items() if name != "id"}
+        return token, parse_companion(orjson.dumps(rest))
     return parse_content(orjson.dumps(credential)).data, parse_companion(orjson.dumps(rest))
 
 
