@@ -6,6 +6,7 @@ claim, with registered claims that stand for members of it). EdDSA, ES256, ES384
 verified; ``none`` and HMAC never are. The key is the resolver's: one that the header brings along proves nothing.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,10 @@ MEDIA_TYPE = "application/vc+jwt"
 _ENVELOPED = "EnvelopedVerifiableCredential"
 _CONTEXT = "https://www.w3.org/ns/credentials/v2"
 _PREFIX = f"data:{MEDIA_TYPE},"
+# What earlier drafts and the VC Data Model's own tests put in its place; one draft had a semicolon for the comma.
+_ENVELOPE = re.compile(
+    r"data:application/(?:vc\+jwt,|vc-ld\+jwt,|jwt,|vc\+ld\+json\+jwt[,;])(.*)", re.DOTALL | re.IGNORECASE
+)
 _MAX_LENGTH = 1 << 20
 _REGISTERED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"})
 
@@ -53,13 +58,14 @@ def envelope(token: str) -> dict[str, Any]:
 
 
 def open_envelope(document: object) -> str | None:
-    """The JWT in an EnvelopedVerifiableCredential, None if the document is none (of this media type)."""
+    """The JWT in an EnvelopedVerifiableCredential, None if the document is none, or holds something else."""
     if not isinstance(document, dict):
         return None
     types, address = document.get("type"), document.get("id")
     if _ENVELOPED not in (types if isinstance(types, list) else [types]) or not isinstance(address, str):
         return None
-    return address.removeprefix(_PREFIX) if address.startswith(_PREFIX) else None
+    match = _ENVELOPE.fullmatch(address)
+    return match[1] if match else None
 
 
 def verify_jwt(

@@ -42,6 +42,7 @@ from registry.standards.proofs.suites import (
 __all__ = ["MAX_PROOFS", "check_key", "find_unmapped", "verify_proofs"]
 
 MAX_PROOFS = 16
+_ENVELOPED = "EnvelopedVerifiableCredential"
 _SKEW_SECONDS = 300
 
 
@@ -115,7 +116,7 @@ class _Judge:
 
     def outcomes(self) -> list[ProofOutcome]:
         if "proof" not in self._document:
-            return []
+            return self._envelope()
         found = self._document["proof"]
         proofs = found if isinstance(found, list) else [found]
         if not 0 < len(proofs) <= MAX_PROOFS:
@@ -126,6 +127,14 @@ class _Judge:
         except JsonError as error:
             return [ProofOutcome(0, "", "", ProofCode.NOT_CANONICAL, f"The document has no canonical form: {error}.")]
         return [self._outcome(place, proof, proofs) for place, proof in enumerate(proofs)]
+
+    def _envelope(self) -> list[ProofOutcome]:
+        """Enveloped ones have their proof inside: JWTs are ``verify_jwt``'s matter, SD-JWT and COSE are not known."""
+        if _ENVELOPED not in _listed(self._document.get("type")):
+            return []
+        media_type, _, _ = _label(self._document.get("id")).removeprefix("data:").partition(",")
+        detail = f"What is enveloped as {short(media_type)!r} is not judged as a document with proofs."
+        return [ProofOutcome(0, short(media_type), "", ProofCode.UNKNOWN_SUITE, detail)]
 
     def _outcome(self, place: int, proof: object, proofs: Sequence[object]) -> ProofOutcome:
         if not isinstance(proof, dict):

@@ -17,6 +17,7 @@ from registry.standards.did.key import did_key, resolve_did_key
 from registry.standards.proofs.jose import envelope, open_envelope, verify_jwt
 from registry.standards.proofs.publickey import PublicKey, ed25519_key
 from registry.standards.proofs.report import KeyProblem, ProofCode, ProofStatus, VerificationKey
+from registry.standards.proofs.verifying import verify_proofs
 
 ISSUER = "did:web:example.edu"
 AT = 1_790_000_000
@@ -225,3 +226,17 @@ def test_duplicate_keys_in_the_payload(keys: Any, resolve: Callable[..., Any]) -
     message = f"{head}.{b64(body.encode())}"
     token = f"{message}.{b64(keys['EdDSA'][1](message.encode()))}"
     assert verify_jwt(token, resolve(), AT).outcomes[0].code is ProofCode.MALFORMED_PROOF
+
+
+@pytest.mark.parametrize("media_type", ["vc+jwt,", "VC+JWT,", "jwt,", "vc-ld+jwt,", "vc+ld+json+jwt;"])
+def test_envelopes_of_drafts(media_type: str) -> None:
+    document = {"type": ["EnvelopedVerifiableCredential"], "id": f"data:application/{media_type}a.b.c"}
+    assert open_envelope(document) == "a.b.c"
+
+
+def test_an_envelope_of_something_else_is_not_known() -> None:
+    document = {**envelope("a.b.c"), "id": "data:application/vc+sd-jwt,a.b.c~d~"}
+    assert open_envelope(document) is None
+    report = verify_proofs(document, resolve_did_key, AT)
+    assert [outcome.code for outcome in report.outcomes] == [ProofCode.UNKNOWN_SUITE]
+    assert report.status is ProofStatus.UNKNOWN
