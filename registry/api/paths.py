@@ -7,11 +7,12 @@ from fastapi import Depends, Path
 
 from registry.service.errors import NotFoundError
 
-__all__ = ["BatchKey", "CredentialId", "KeyId", "RequestId"]
+__all__ = ["BatchKey", "CredentialId", "KeyId", "ListNumber", "RequestId"]
 
 _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _ROOT = re.compile(r"(?:0x)?([0-9a-f]{64})")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
+_LIST = re.compile(r"0|[1-9][0-9]{0,10}")
 
 
 def _credential_id(id: Annotated[str, Path(description="the registry's own id of the credential")]) -> str:  # noqa: A002
@@ -42,7 +43,14 @@ def _batch_key(
     return bytes.fromhex(match[1]), int(first)
 
 
+def _list_number(list: Annotated[str, Path(description="number of the status list, decimal")]) -> int:  # noqa: A002
+    if not _LIST.fullmatch(list):
+        raise NotFoundError("no_such_list", "Status lists are numbered from 0.")
+    return int(list)
+
+
 CredentialId = Annotated[str, Depends(_credential_id)]
 KeyId = Annotated[int, Depends(_key_id)]
+ListNumber = Annotated[int, Depends(_list_number)]
 RequestId = Annotated[int, Depends(_request_id)]
 BatchKey = Annotated[tuple[bytes, int], Depends(_batch_key)]

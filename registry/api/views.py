@@ -11,9 +11,10 @@ from registry.core.notation import chain_text, hex_text, time_text
 from registry.service import operations
 from registry.service.batching import Batch, BatchState
 from registry.service.catalogue import CredentialState
-from registry.service.issuers import ApiKey, Issuer
+from registry.service.issuers import SIGNS_HERE, ApiKey, Issuer
 from registry.service.issuing import Accepted
 from registry.service.signing import SigningRequest
+from registry.standards.statuslist import PURPOSES
 
 __all__ = ["MARKS", "Views"]
 
@@ -52,12 +53,24 @@ class Views:
             did=issuer.did,
             address=hex_text(issuer.address),
             mode="hosted" if issuer.mode == "hosted" else "self",
+            signs="hosted" if issuer.signs == "hosted" else "none",
             network=self.network(),
             policy_pin=schemas.PinOut(
                 did=issuer.did, address=hex_text(issuer.address), status_base=issuer.pin.status_base
             ),
             created_at=time_text(issuer.created_at),
+            links=self._issuer_links(issuer),
         )
+
+    def _issuer_links(self, issuer: Issuer) -> dict[str, str]:
+        links = {
+            "self": f"{self._base}/issuers/{issuer.name}",
+            "batches": f"{self._base}/batches?issuer={issuer.name}",
+            "didDocument": f"{self._registry.context.rules.public_url}/issuers/{issuer.name}/did.json",
+        }
+        if issuer.signs == SIGNS_HERE:
+            links |= {purpose: f"{issuer.status_base}/{purpose}/0" for purpose in PURPOSES}
+        return links
 
     def api_key(self, key: ApiKey) -> schemas.ApiKeyOut:
         return schemas.ApiKeyOut(id=key.id, secret=key.secret, scopes=list(key.scopes))
@@ -67,6 +80,7 @@ class Views:
             id=accepted.id,
             anchored_before=time_text(accepted.promised_at),
             repeated=accepted.repeated,
+            unmapped=list(accepted.unmapped),
             links=self.credential_links(accepted.id),
         )
 

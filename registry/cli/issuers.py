@@ -1,5 +1,6 @@
 """`registry issuer …`: who issues, and with which API keys."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,7 +23,10 @@ def register(app: typer.Typer) -> None:
     key_app = typer.Typer(no_args_is_help=True, help="API keys: made, shown once, ended.")
     issuer_app.command("create", cls=Command)(create)
     issuer_app.command("list", cls=Command)(list_)
+    issuer_app.command("show", cls=Command)(show)
     issuer_app.command("authorize", cls=Command)(authorize)
+    issuer_app.command("claim", cls=Command)(claim)
+    issuer_app.command("rotate", cls=Command)(rotate)
     key_app.command("create", cls=Command)(create_key)
     key_app.command("revoke", cls=Command)(revoke_key)
     issuer_app.add_typer(key_app, name="key")
@@ -32,26 +36,47 @@ def register(app: typer.Typer) -> None:
 def create(
     name: Name,
     did: Annotated[str | None, typer.Option(help="Its DID; default: a did:web of this installation.")] = None,
+    did_key: Annotated[
+        bool, typer.Option("--did-key", help="Its DID is the did:key of its signing key, which can never be rotated.")
+    ] = False,
     address: Annotated[
         str | None, typer.Option(metavar="0x…", help="It signs for itself with this address; nothing is hosted.")
+    ] = None,
+    signs: Annotated[
+        str | None,
+        typer.Option(metavar="hosted|none", help="Who signs its credentials: this registry, or the issuer itself."),
+    ] = None,
+    did_document: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its DID document, if it signs its credentials itself.")
     ] = None,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Add an issuer. Without --address its controller key is made here, and the operator's account gets a key of it."""
+    from registry.standards.keys import DID_KEY
+
     out = Output(as_json)
+    if did_key:
+        if did is not None or address is not None:
+            raise typer.BadParameter("--did-key goes without --did and --address.")
+        did = DID_KEY
+    document = None if did_document is None else _read(did_document)
     with opened(data, config) as registry:
         if address is None:
-            issuer = registry.hosting.create(name, did)
+            issuer = registry.hosting.create(name, did, signs=signs, document=document)
             path = registry.settings.keystores_dir / "controllers" / f"{name}.json"
             out.say(f"Issuer {issuer.name}: {issuer.did}")
             out.say(f"Its controller key is in {path}. Keep a copy offline: who loses it loses the issuer for good.")
         else:
             from registry.cli.parsing import parse_address
 
-            issuer = registry.issuers.create(name, parse_address(address, "--address"), "self", did)
+            own = parse_address(address, "--address")
+            issuer = registry.hosting.create_self(name, own, did, signs=signs, document=document)
             out.say(f"Issuer {issuer.name}: {issuer.did}, signs for itself (`registry sign`).")
+        if issuer.signs == "hosted":
+            path = registry.settings.keystores_dir / "signing" / f"{name}.json"
+            out.say(f"Its credentials are signed with the key in {path}, which stays here.")
         out.result(_issuer(registry, issuer))
 
 
@@ -79,6 +104,85 @@ def authorize(name: Name, data: Data = None, config: Config = None, as_json: Jso
         registry.hosting.authorize(issuer)
         out.say("Signed. The worker sends it within half an hour, or it has to be signed again.")
         out.result(_issuer(registry, issuer))
+
+
+def show(name: Name, data: Data = None, config: Config = None, as_json: Json = False) -> None:
+    """Show an issuer: its signing keys and when each is valid, its DID document, and how far that one's claim is."""
+    from registry.core.notation import hex_text, time_text
+    from registry.service.errors import NotFoundError
+
+    out = Output(as_json)
+    with opened(data, config) as registry:
+        issuer = registry.issuers.look_up(name)
+        shown = _issuer(registry, issuer) | {"keys": _keys(registry, issuer), "document": None, "claim": None}
+        try:
+            shown["document"] = registry.identities.document(issuer)
+        except NotFoundError:
+            out.say(f"{issuer.name} publishes its DID document itself; none is kept here.")
+        else:
+            state = registry.hosting.claim_state(issuer)
+            shown["claim"] = {
+                "documentHash": hex_text(state.document_hash),
+                "claimedAt": None if state.claimed_at is None else time_text(state.claimed_at),
+                "underWay": state.under_way,
+                "waitsFor": state.note,
+            }
+    out.say(f"Issuer {issuer.name}: {issuer.did}, address {hex_text(issuer.address)}")
+    out.table(
+        ("key", "valid from", "valid until", "compromised", "public key"),
+        [
+            (key["name"], key["validFrom"], key["validUntil"], "yes" if key["compromised"] else "", key["publicKey"])
+            for key in shown["keys"]
+        ],
+        "Its credentials are not signed here.",
+    )
+    if shown["claim"] is not None:
+        out.say(f"Claim of the DID document: {_claim_text(issuer, shown['claim'])}")
+    out.result(shown)
+
+
+def claim(name: Name, data: Data = None, config: Config = None, as_json: Json = False) -> None:
+    """Claim today's DID document on chain, signed by the controller's key; one that still waits is replaced."""
+    out = Output(as_json)
+    with opened(data, config) as registry:
+        issuer = registry.issuers.look_up(name)
+        registry.hosting.claim(issuer)
+        if issuer.mode == "hosted":
+            out.say("Signed. The worker sends it within half an hour, or it has to be signed again.")
+        else:
+            out.say("It waits for the issuer's signature: `registry sign`.")
+        out.result(_issuer(registry, issuer))
+
+
+def rotate(
+    name: Name,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="The former key ends at once: somebody else may have it.")
+    ] = False,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Replace the key that signs the issuer's credentials, and claim the DID document that names the new one."""
+    out = Output(as_json)
+    with opened(data, config) as registry:
+        issuer = registry.issuers.look_up(name)
+        rotation = registry.hosting.rotate(issuer, compromised=compromised)
+        out.say(f"Credentials of {issuer.name} are signed with {rotation.key} from now on.")
+        if compromised:
+            out.say(f"{rotation.resigned} credentials that were in no batch yet were signed again.")
+        if not rotation.claimed:
+            out.say(f"The new DID document is not claimed on chain yet: {rotation.note}")
+            out.say(f"Do that next: `registry issuer claim {issuer.name}`.")
+        out.result(
+            {
+                "issuer": issuer.name,
+                "key": rotation.key,
+                "claimed": rotation.claimed,
+                "resigned": rotation.resigned,
+                "note": rotation.note,
+            }
+        )
 
 
 def create_key(
@@ -123,12 +227,46 @@ def _owner(registry: "Registry", name: str | None, operator: bool) -> "Issuer | 
     return registry.issuers.look_up(name) if name else None
 
 
+def _read(path: Path) -> Any:
+    from registry.cli.parsing import read_json
+
+    return read_json(path, "DID document")
+
+
+def _keys(registry: "Registry", issuer: "Issuer") -> list[dict[str, Any]]:
+    """The public halves, oldest first; none where credentials are not signed here."""
+    from registry.core.notation import time_text
+    from registry.service.issuers import SIGNS_HERE
+
+    if issuer.signs != SIGNS_HERE:
+        return []
+    return [
+        {
+            "name": key.name,
+            "validFrom": time_text(key.valid_from),
+            "validUntil": None if key.valid_until is None else time_text(key.valid_until),
+            "compromised": key.compromised,
+            "publicKey": key.public_key.multikey,
+        }
+        for key in registry.context.keys.ring(issuer.name).keys
+    ]
+
+
+def _claim_text(issuer: "Issuer", state: dict[str, Any]) -> str:
+    if state["claimedAt"] is not None:
+        return f"on chain since {state['claimedAt']}."
+    if state["underWay"]:
+        return f"pending. {state['waitsFor'] or 'The worker sends it.'}"
+    return f"none yet: `registry issuer claim {issuer.name}`."
+
+
 def _issuer(registry: "Registry", issuer: "Issuer") -> dict[str, Any]:
     return {
         "name": issuer.name,
         "did": issuer.did,
         "address": f"0x{issuer.address.hex()}",
         "mode": issuer.mode,
+        "signs": issuer.signs,
         "statusBase": issuer.status_base,
         "credentials": issuer.next_index,
         "halted": issuer.halted,

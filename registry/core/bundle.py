@@ -27,8 +27,8 @@ from registry.core.notation import (
 from registry.core.shape import Shape
 
 __all__ = [
-    "MAX_ANCHORS", "MAX_BUNDLE_BYTES", "MAX_PATH", "MEDIA_TYPE", "build_bundle", "parse_bundle", "read_bundle",
-    "serialize_bundle",
+    "MAX_ANCHORS", "MAX_BUNDLE_BYTES", "MAX_PATH", "MEDIA_TYPE", "build_bundle", "parse_bundle", "proof_to_json",
+    "read_bundle", "serialize_bundle",
 ]  # fmt: skip
 
 MEDIA_TYPE = "application/vnd.credential-bundle+json"
@@ -140,20 +140,30 @@ def serialize_bundle(bundle: Bundle) -> bytes:
     if bundle.digest is not None:
         document["digest"] = bundle.digest.hex()
     document["leaf"] = {"canonicalization": bundle.leaf.canonicalization, "salt": base64url_text(bundle.leaf.salt)}
-    document["inclusion"] = {
-        "algorithm": _ALGORITHM,
-        "leafIndex": bundle.inclusion.leaf_index,
-        "treeSize": bundle.inclusion.tree_size,
-        "root": bundle.inclusion.root.hex(),
-        "path": [sibling.hex() for sibling in bundle.inclusion.path],
-    }
-    document["anchors"] = [_anchor(anchor) for anchor in bundle.anchors]
-    if bundle.issuer_document is not None:
-        document["issuerDocument"] = bundle.issuer_document
+    document |= proof_to_json(bundle.inclusion, bundle.anchors, bundle.issuer_document)
     for foreign in (bundle.credential, bundle.issuer_document):
         canonicalize(foreign)  # orjson would write NaN as null, and the leaf would be another one
     lines = [b'"%b": %b' % (name.encode(), orjson.dumps(value)) for name, value in document.items()]
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
+
+
+def proof_to_json(
+    inclusion: Inclusion, anchors: Sequence[Anchor], issuer_document: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The part of a bundle that says nothing of the credential: whoever has that and its salt completes it."""
+    proof: dict[str, Any] = {
+        "inclusion": {
+            "algorithm": _ALGORITHM,
+            "leafIndex": inclusion.leaf_index,
+            "treeSize": inclusion.tree_size,
+            "root": inclusion.root.hex(),
+            "path": [sibling.hex() for sibling in inclusion.path],
+        },
+        "anchors": [_anchor(anchor) for anchor in anchors],
+    }
+    if issuer_document is not None:
+        proof["issuerDocument"] = issuer_document
+    return proof
 
 
 def _anchor(anchor: Anchor) -> dict[str, Any]:

@@ -5,11 +5,11 @@ significant first; a status list has 131,072 entries, of which entry 0 is the le
 the first byte), so that a list is made of exactly 512 words, each with its bits reversed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 __all__ = [
     "ENTRIES_PER_LIST", "ENTRIES_PER_WORD", "LIST_BYTES", "WORDS_PER_LIST", "is_set", "list_and_entry", "list_bytes",
-    "list_words", "word_and_mask",
+    "list_words", "range_words", "word_and_mask",
 ]  # fmt: skip
 
 ENTRIES_PER_WORD = 256
@@ -23,6 +23,14 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 def word_and_mask(index: int) -> tuple[int, int]:
     """The number of the contract's word that holds a credential's bit, and the bit in it."""
     return index >> 8, 1 << (index & 255)
+
+
+def range_words(first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The words of the indexes from ``first`` up to, and not including, ``end``, each with the mask of their bits."""
+    for word in range(first >> 8, (end + 255) >> 8):
+        low, high = max(first - (word << 8), 0), min(end - (word << 8), ENTRIES_PER_WORD)
+        if low < high:
+            yield word, (1 << high) - (1 << low)
 
 
 def list_and_entry(index: int) -> tuple[int, int]:

@@ -16,16 +16,17 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from anchors.base import AnchorBatch, EvidenceQuery, IssuerState, SetKey, SetSuspension
-from registry.core import canonical
+from anchors.base import AnchorBatch, EvidenceQuery, IssuerState, SetDid, SetKey, SetSuspension
 from registry.core.model import BatchRecord, BlockRef
 from registry.service import operations
 from registry.service.batching import UNFINISHED, Batch, BatchState, load_batches
 from registry.service.context import Context
+from registry.service.intake import COMMITMENT, SECURED
 from registry.service.issuers import HOSTED, SELF, Issuer, Issuers, lock_issuer
-from registry.service.issuing import secure
-from registry.service.operations import ANCHOR, SET_KEY, SUSPEND, Operation
+from registry.service.operations import ANCHOR, SET_DID, SET_KEY, SUSPEND, Operation
 from registry.service.outbox import Outbox, is_live
+from registry.service.securing import Securing, leaf_of, unsecured
+from registry.store.database import AnyRow
 from registry.store.tables import batches, credentials, issuers, status_requests
 
 __all__ = ["Anchoring", "final_block", "waits_for_finality"]
@@ -38,7 +39,11 @@ _RENEW = (
     update(credentials)
     .where(credentials.c.id == bindparam("key"))
     .values(
-        credential_index=bindparam("index"), content=bindparam("text"), salt=bindparam("fresh"), leaf=bindparam("hash")
+        credential_index=bindparam("index"),
+        state=bindparam("now"),
+        content=bindparam("text"),
+        salt=bindparam("fresh"),
+        leaf=bindparam("hash"),
     )
 )
 
@@ -73,6 +78,7 @@ class Anchoring:
         self._context = context
         self._issuers = issuers_
         self._outbox = outbox
+        self._securing = Securing(context)
 
     # --- what is true ---
 
@@ -256,24 +262,43 @@ class Anchoring:
         )
         index = base
         while rows := connection.execute(
-            select(credentials.c.id, credentials.c.content)
+            select(
+                credentials.c.id,
+                credentials.c.state,
+                credentials.c.form,
+                credentials.c.reserved_until,
+                credentials.c.content,
+            )
             .where(open_, credentials.c.credential_index < 0)
             .order_by(credentials.c.credential_index.desc())
             .limit(_CHUNK)
         ).all():
             renewed = []
             for row in rows:
-                # A tombstone's leaf is random; were it kept, a batch of tombstones could get a root that it had before.
-                content, salt, leaf_hash = None, None, self._context.random(32)
-                if row.content is not None:
-                    salt = self._context.random(32)
-                    document = canonical.parse_json(row.content)
-                    content, leaf_hash = secure(document, issuer.status_base, index, salt)
-                renewed.append({"key": row.id, "index": index, "text": content, "fresh": salt, "hash": leaf_hash})
+                renewed.append({"key": row.id, "index": index, **self._renewed(issuer, row, index)})
                 index += 1
             connection.execute(_RENEW, renewed)
         self._requeue_status(connection, issuer)
         return index - base
+
+    def _renewed(self, issuer: Issuer, row: AnyRow, index: int) -> dict[str, Any]:
+        """What becomes of one credential at another index.
+
+        What its issuer secured for the old index cannot be moved: it has to be handed in again. A tombstone's leaf is
+        random; were it kept, a batch of tombstones could get a root that it had before.
+        """
+        tombstone = {"now": row.state, "text": None, "fresh": None, "hash": self._context.random(32)}
+        if row.state == "RESERVED":
+            return tombstone | {"now": "UNUSED"}
+        if row.state != "LIVE":
+            return tombstone
+        if row.form == COMMITMENT or (row.form == SECURED and row.reserved_until is not None):
+            return tombstone | {"now": "NEEDS_RESUBMIT"}
+        salt = self._context.random(32)
+        content = row.content
+        if row.form != SECURED:
+            content = self._securing.secure(issuer, unsecured(content), index)
+        return {"now": "LIVE", "text": content, "fresh": salt, "hash": leaf_of(content, salt)}
 
     def _requeue_status(self, connection: Connection, issuer: Issuer) -> None:
         """Status calls that name old indexes are not wanted any more; their requests wait for the new anchors."""
@@ -304,6 +329,7 @@ class Anchoring:
             pending = operations.load(connection, table.c.state == "PENDING")
         changed = False
         states: dict[int, tuple[Issuer, IssuerState]] = {}  # one question for each issuer, not for each call
+        claiming = set[int]()  # issuers whose claim of a DID comes next: their bundles should carry the document
         free = self._context.rules.transactions_in_flight - self._outbox.in_flight()
         for operation in pending:
             if free <= 0:
@@ -312,7 +338,11 @@ class Anchoring:
                 issuer = self._issuers.by_id(operation.issuer_id)
                 states[issuer.id] = issuer, self._context.chain.read_issuer(issuer.address, head)
             issuer, state = states[operation.issuer_id]
-            if operation.kind == SET_KEY and self._has_key(operation, final):
+            if operation.kind == SET_DID and operation.authority is not None and _comes_later(operation, state):
+                claiming.add(issuer.id)
+            if operation.kind == ANCHOR and issuer.id in claiming:
+                self._note(operation, "Waits for the claim of the issuer's DID.")
+            elif operation.kind == SET_KEY and self._has_key(operation, final):
                 changed = True
             elif self._send_one(operation, issuer, state, head):
                 free -= 1
@@ -324,11 +354,16 @@ class Anchoring:
             return False
         if operation.kind == SUSPEND:
             operation = self._with_current_nonce(operation, state)
+        if operation.kind == SET_DID:
+            turn = self._in_its_turn(operation, issuer, state)
+            if turn is None:
+                return False
+            operation = turn
         if not self._is_authorised(operation, issuer, head):
             return False
         result = self._outbox.send(operation, head)
         if result.note is not None:
-            again = issuer.mode == HOSTED and result.error in _KEY_ERRORS
+            again = issuer.mode == HOSTED and result.error in _KEY_ERRORS and operation.kind != SET_DID
             hint = f" Give the operator's key again: `registry issuer authorize {issuer.name}`." if again else ""
             self._note(operation, result.note + hint)
         return result.sent
@@ -360,19 +395,35 @@ class Anchoring:
         with self._context.database.write() as connection:
             return operations.set_nonce(connection, operation, state.nonce)
 
+    def _in_its_turn(self, operation: Operation, issuer: Issuer, state: IssuerState) -> Operation | None:
+        """A claim with the issuer's counter of now; None while the call before it is under way."""
+        if not isinstance(operation.call, SetDid):
+            raise TypeError(f"operation {operation.id} is no claim of a DID")
+        if operation.authority is not None and _comes_later(operation, state):
+            self._note(operation, "Waits for the gift of the operator's key.")
+            return None
+        if state.nonce == operation.call.nonce:
+            return operation
+        with self._context.database.write() as connection:
+            return operations.set_nonce(connection, operation, state.nonce)
+
     def _is_authorised(self, operation: Operation, issuer: Issuer, head: BlockRef) -> bool:
         """Whether the call can be made now: by our key of a hosted issuer, or with a signature that still counts."""
         authority = operation.authority
         if authority is None:
-            if issuer.mode != SELF and operation.kind != SET_KEY:
+            if issuer.mode != SELF and operation.kind not in (SET_KEY, SET_DID):
                 return True
-            self._note(operation, "Waits for the issuer's signature: `registry sign`.")
+            claim = issuer.mode == HOSTED and operation.kind == SET_DID
+            how = f"registry issuer claim {issuer.name}" if claim else "registry sign"
+            self._note(operation, f"Waits for the issuer's signature: `{how}`.")
         elif authority.deadline > max(self._context.clock(), head.timestamp) + _SIGNATURE_MARGIN_SECONDS:
             return True
         else:
             with self._context.database.write() as connection:
                 operations.set_authority(connection, operation, None)
-            again = f"registry issuer authorize {issuer.name}" if operation.kind == SET_KEY else "registry sign"
+            commands = {SET_KEY: "authorize", SET_DID: "claim"} if issuer.mode == HOSTED else {}
+            command = commands.get(operation.kind)
+            again = f"registry issuer {command} {issuer.name}" if command else "registry sign"
             self._note(operation, f"The signature ran out before it could be used; sign again: `{again}`.")
         if operation.batch_id is not None:
             self._set_batch_state(operation.batch_id, BatchState.AWAITING_SIGNATURE)
@@ -383,3 +434,8 @@ class Anchoring:
             connection.execute(
                 update(batches).where(batches.c.id == batch_id, batches.c.state != state).values(state=state)
             )
+
+
+def _comes_later(operation: Operation, state: IssuerState) -> bool:
+    """Whether another call of the issuer's controller has to arrive before this claim."""
+    return isinstance(operation.call, SetDid) and state.nonce < operation.call.nonce

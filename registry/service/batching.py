@@ -17,6 +17,7 @@ from registry.service import operations
 from registry.service.context import Context
 from registry.service.errors import NotFoundError
 from registry.service.issuers import Issuer, lock_issuer
+from registry.service.reserving import release
 from registry.store.database import AnyRow
 from registry.store.tables import batches, credentials, issuers
 
@@ -71,12 +72,24 @@ class Batching:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def seal(self, issuer: Issuer) -> Batch | None:
-        """Seals what is open, up to the largest batch; None if nothing is open."""
+    def seal(self, issuer: Issuer, *, release_reserved: bool = False) -> Batch | None:
+        """Seals what is open, up to the largest batch or the first reservation that still waits; None if nothing is.
+
+        ``release_reserved``: reservations are given up and become tombstones, however long they could still wait.
+        """
         with self._context.database.write() as connection:
             lock_issuer(connection, issuer.id)
+            release(connection, issuer, None if release_reserved else self._context.clock())
+            waiting = connection.execute(
+                select(func.min(credentials.c.credential_index)).where(
+                    credentials.c.issuer_id == issuer.id,
+                    credentials.c.batch_id.is_(None),
+                    credentials.c.state == "RESERVED",
+                )
+            ).scalar()
             rows = connection.execute(
                 select(credentials.c.credential_index, credentials.c.leaf)
+                .where(*([] if waiting is None else [credentials.c.credential_index < waiting]))
                 .where(credentials.c.issuer_id == issuer.id, credentials.c.batch_id.is_(None))
                 .order_by(credentials.c.credential_index)
                 .limit(self._context.rules.batch_max_size)
@@ -121,10 +134,10 @@ class Batching:
             )
             return load_batches(connection, batches.c.id == batch_id)[0]
 
-    def seal_all(self, issuer: Issuer) -> list[Batch]:
+    def seal_all(self, issuer: Issuer, *, release_reserved: bool = False) -> list[Batch]:
         """Seals until nothing is open, in as many batches as it takes."""
         sealed = []
-        while batch := self.seal(issuer):
+        while batch := self.seal(issuer, release_reserved=release_reserved):
             sealed.append(batch)
         return sealed
 

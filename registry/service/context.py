@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchors.base import Chain, Network, Signer
+from registry.service.credentialkeys import CredentialKeys
 from registry.store.database import Database
 
 __all__ = ["Context", "Rules"]
@@ -22,13 +23,18 @@ class Rules:
     status_words_per_transaction: int = 200
     max_credential_bytes: int = 256 * 1024
     transactions_in_flight: int = 8
+    open_badges_only: bool = True  # what is handed in is an Open Badge; otherwise any W3C credential is taken
+    allow_unmapped: bool = False  # terms of no context are reported and not refused
+    hide_emails: bool = True  # learners' e-mail addresses are hashed before anything is stored
+    reservation_seconds: int = 3_600  # how long a reserved index waits for its credential
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """``clock`` gives whole Unix seconds; ``random`` gives that many bytes, unpredictable to anybody.
 
-    ``payer`` is the operator's account: it pays, and holds an anchoring key of every hosted issuer.
+    ``payer`` is the operator's account: it pays, and holds an anchoring key of every hosted issuer. ``keys`` are the
+    rings with which credentials are signed.
     """
 
     database: Database
@@ -38,3 +44,4 @@ class Context:
     rules: Rules
     clock: Callable[[], int]
     random: Callable[[int], bytes]
+    keys: CredentialKeys

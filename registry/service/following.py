@@ -12,7 +12,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from anchors.base import BatchAnchored, BatchRevoked, ChainEvent, ChainUnreachable, StatusRevoked, SuspensionChanged
+from anchors.base import (
+    BatchAnchored,
+    BatchRevoked,
+    ChainEvent,
+    ChainUnreachable,
+    DidClaimed,
+    StatusRevoked,
+    SuspensionChanged,
+)
 from registry.core.model import BlockRef, StatusWords
 from registry.service.batching import BatchState
 from registry.service.context import Context
@@ -20,6 +28,7 @@ from registry.store.tables import (
     batches,
     chain_batches,
     chain_blocks,
+    chain_claims,
     chain_status,
     operations,
     outbox,
@@ -82,7 +91,7 @@ class Follower:
     def rebuild(self) -> None:
         """Empties the tables; the next ``sync`` fills them from the chain."""
         with self._context.database.write() as connection:
-            for table in (chain_status, chain_batches, chain_blocks):
+            for table in (chain_status, chain_claims, chain_batches, chain_blocks):
                 connection.execute(delete(table))
 
     def words(self, issuer: bytes, numbers: Iterable[int]) -> dict[int, StatusWords]:
@@ -133,7 +142,7 @@ class Follower:
         _log.warning("The chain was reorganised: what stood above block %d is read again.", above)
         with self._context.database.write() as connection:
             gone = set(connection.scalars(select(chain_batches.c.issuer).where(chain_batches.c.block_number > above)))
-            for table in (chain_status, chain_batches):
+            for table in (chain_status, chain_claims, chain_batches):
                 connection.execute(delete(table).where(table.c.block_number > above))
             connection.execute(
                 update(chain_batches).where(chain_batches.c.revoked_block > above).values(revoked_block=None)
@@ -205,6 +214,9 @@ def _store(connection: Connection, events: Iterable[ChainEvent]) -> None:
         elif isinstance(event, SuspensionChanged):
             masks = zip(event.words, event.set_masks, event.clear_masks, strict=True)
             words += _word_rows(place, "suspension", masks)
+        elif isinstance(event, DidClaimed):
+            claim = {"did": event.did, "document_hash": event.document_hash, "claimed_at": event.claimed_at}
+            connection.execute(insert(chain_claims).values(place | claim))
     if anchored:
         connection.execute(insert(chain_batches), anchored)
     if words:

@@ -16,20 +16,31 @@ from registry.service.errors import ConflictError, ForbiddenError, InvalidError,
 from registry.store.database import AnyRow
 from registry.store.tables import api_keys, issuers
 
-__all__ = ["HOSTED", "SCOPES", "SELF", "ApiKey", "Caller", "Issuer", "Issuers", "lock_issuer"]
+__all__ = [
+    "HOSTED", "SCOPES", "SELF", "SIGNS_ELSEWHERE", "SIGNS_HERE", "ApiKey", "Caller", "Issuer", "Issuers", "lock_issuer",
+]  # fmt: skip
 
 SCOPES = ("issue", "status")
 OPERATOR_SCOPE = "operator"
 HOSTED = "hosted"
 SELF = "self"
+SIGNS_HERE = "hosted"
+SIGNS_ELSEWHERE = "none"
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# A DID, or another absolute URI: published Open Badges name their issuers by https addresses, too.
 _DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]{1,400}")
+_URI = re.compile(r"(?!did:)[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]{1,800}")
+
+_COLUMNS = [column for column in issuers.c if column.name != "document"]
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """One issuer: a name in URLs, a DID, an address on chain. ``mode``: who authorises its calls, see tables."""
+    """One issuer: a name in URLs, a DID (or other URI), an address on chain.
+
+    ``mode``: who authorises its calls; ``signs``: who signs its credentials, see tables.
+    """
 
     id: int
     name: str
@@ -40,6 +51,7 @@ class Issuer:
     next_index: int
     halted: str | None
     created_at: int
+    signs: str = SIGNS_ELSEWHERE
 
     @property
     def pin(self) -> IssuerPin:
@@ -86,18 +98,21 @@ class Issuers:
         mode: str,
         did: str | None = None,
         also: Callable[[Connection, Issuer], None] | None = None,
+        *,
+        signs: str = SIGNS_ELSEWHERE,
+        document: bytes | None = None,
     ) -> Issuer:
         """Records an issuer; without a DID it gets the did:web of this installation.
 
-        ``also`` runs in the same transaction, with the new issuer. Raises InvalidError, ConflictError.
+        ``signs`` "hosted": its key ring is there already. ``document``: its DID document, canonical. ``also`` runs in
+        the same transaction, with the new issuer. Raises InvalidError, ConflictError.
         """
         self.check_name(name)
         if mode not in (HOSTED, SELF):
             raise InvalidError("mode", f"mode must be {HOSTED!r} or {SELF!r}.", "/mode")
         if len(address) != 20 or not any(address):
             raise InvalidError("address", "address must be 20 bytes and not zero.", "/address")
-        if did is not None and not _DID.fullmatch(did):
-            raise InvalidError("did", "did must be a DID such as did:web:example.org.", "/did")
+        self.check_did(did)
         row = {
             "name": name,
             "did": did or self.default_did(name),
@@ -105,10 +120,12 @@ class Issuers:
             "mode": mode,
             "status_base": f"{self._context.rules.public_url}/issuers/{name}/status",
             "created_at": self._context.clock(),
+            "signs": signs,
+            "document": document,
         }
         try:
             with self._context.database.write() as connection:
-                issuer = _issuer(connection.execute(insert(issuers).values(row).returning(*issuers.c)).one())
+                issuer = _issuer(connection.execute(insert(issuers).values(row).returning(*_COLUMNS)).one())
                 if also is not None:
                     also(connection, issuer)
         except IntegrityError as error:
@@ -126,6 +143,11 @@ class Issuers:
                 "/name",
             )
 
+    def check_did(self, did: str | None) -> None:
+        """Raises InvalidError unless it is a DID, another absolute URI, or None."""
+        if did is not None and not (_DID.fullmatch(did) or _URI.fullmatch(did)):
+            raise InvalidError("did", "did must be a DID such as did:web:example.org, or another absolute URI.", "/did")
+
     def exists(self, name: str) -> bool:
         with self._context.database.read() as connection:
             return connection.execute(select(issuers.c.id).where(issuers.c.name == name)).scalar() is not None
@@ -139,7 +161,7 @@ class Issuers:
     def look_up(self, name: str) -> Issuer:
         """Raises NotFoundError."""
         with self._context.database.read() as connection:
-            row = connection.execute(select(issuers).where(issuers.c.name == name)).one_or_none()
+            row = connection.execute(select(*_COLUMNS).where(issuers.c.name == name)).one_or_none()
         if row is None:
             raise NotFoundError("no_such_issuer", f"There is no issuer named {name!r}.")
         return _issuer(row)
@@ -147,14 +169,24 @@ class Issuers:
     def by_id(self, issuer_id: int) -> Issuer:
         """Raises NotFoundError."""
         with self._context.database.read() as connection:
-            row = connection.execute(select(issuers).where(issuers.c.id == issuer_id)).one_or_none()
+            row = connection.execute(select(*_COLUMNS).where(issuers.c.id == issuer_id)).one_or_none()
         if row is None:
             raise NotFoundError("no_such_issuer", "There is no such issuer.")
         return _issuer(row)
 
+    def by_did(self, did: str) -> Issuer | None:
+        with self._context.database.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(issuers.c.did == did)).one_or_none()
+        return _issuer(row) if row is not None else None
+
+    def by_status_base(self, base: str) -> Issuer | None:
+        with self._context.database.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(issuers.c.status_base == base)).first()
+        return _issuer(row) if row is not None else None
+
     def all(self) -> list[Issuer]:
         with self._context.database.read() as connection:
-            return [_issuer(row) for row in connection.execute(select(issuers).order_by(issuers.c.id))]
+            return [_issuer(row) for row in connection.execute(select(*_COLUMNS).order_by(issuers.c.id))]
 
     # --- API keys ---
 
@@ -211,7 +243,7 @@ class Issuers:
 
 def lock_issuer(connection: Connection, issuer_id: int) -> Issuer:
     """Reads an issuer inside a write transaction so that nobody else changes its sequence until the commit."""
-    return _issuer(connection.execute(select(issuers).where(issuers.c.id == issuer_id).with_for_update()).one())
+    return _issuer(connection.execute(select(*_COLUMNS).where(issuers.c.id == issuer_id).with_for_update()).one())
 
 
 def _issuer(row: AnyRow) -> Issuer:

@@ -8,50 +8,58 @@ A crash before the commit leaves nothing behind; after it, the same request with
 answer.
 """
 
-import base64
-import datetime as dt
-import hashlib
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from registry.core import canonical, leaf
-from registry.core.credential import unix_time
+from registry.core import canonical
 from registry.core.errors import JsonError
-from registry.core.status import list_and_entry
+from registry.core.leaf import leaf_hash
 from registry.service.context import Context
-from registry.service.errors import ConflictError, InvalidError, NotReadyError, ServiceError
+from registry.service.errors import ConflictError, GoneError, InvalidError, NotFoundError, NotReadyError, ServiceError
+from registry.service.identifiers import new_id
+from registry.service.intake import COMMITMENT, SECURED, Intake, Prepared, Submission
 from registry.service.issuers import Issuer, lock_issuer
+from registry.service.reserving import held
+from registry.service.securing import Securing, leaf_of
+from registry.standards.proofs.creating import PROOF_SET
+from registry.standards.proofs.report import ResolveKey
+from registry.store.database import AnyRow
 from registry.store.tables import credentials, issuers
 
-__all__ = ["Accepted", "Issuing", "LineResult", "Submission", "credential_status", "secure"]
+__all__ = ["Accepted", "Issuing", "LineResult", "Submission"]
 
 _CHUNK = 1000
 _CHUNK_BYTES = 8 << 20  # of documents in one transaction, and in memory
-_CONTEXT_V2 = "https://www.w3.org/ns/credentials/v2"
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """One unsigned credential, as parsed by core. ``line`` is where it stood in an import, ``size`` its bytes there."""
-
-    document: Any
-    idempotency_key: str | None = None
-    line: int | None = None
-    size: int = 0
+_FILL = (
+    update(credentials)
+    .where(credentials.c.id == bindparam("key"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "state", "form", "external_id", "content", "salt", "leaf", "idempotency_key", "request_digest",
+                "accepted_at", "promised_at",
+            )
+        }
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The issuer's answer: the registry's id, and until when it promises to have the credential anchored."""
+    """The issuer's answer: the registry's id, and until when it promises to have the credential anchored.
+
+    ``unmapped``: JSON pointers of what no signature over the RDF covers, where the policy takes it all the same.
+    """
 
     id: str
     promised_at: int
     repeated: bool  # the same request was accepted before
+    unmapped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +71,47 @@ class LineResult:
     error: ServiceError | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A submission that passed all checks that need no database."""
+@dataclass(slots=True)
+class _Places:
+    """Where accepted submissions go: the reserved rows by submission, and the others in order."""
 
-    document: dict[str, Any]
-    external_id: str
-    request_digest: bytes
-    submission: Submission
+    reserved: dict[int, AnyRow] = field(default_factory=dict)
+    free: list[Prepared] = field(default_factory=list)
 
 
 class Issuing:
     """Takes credentials in. Safe to use from several threads and processes at once."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, resolve_key: ResolveKey) -> None:
+        """``resolve_key`` finds the keys of issuers that secure their credentials themselves."""
         self._context = context
+        self._intake = Intake(context, resolve_key)
+        self._securing = Securing(context)
 
     def submit(self, issuer: Issuer, document: Any, idempotency_key: str | None = None) -> Accepted:
         """Takes one credential. Raises InvalidError, ConflictError (id or key reused), NotReadyError (halted)."""
-        answer = self._submit_chunk(issuer, [Submission(document, idempotency_key)])[0]
+        return self.take(issuer, Submission(document, idempotency_key))
+
+    def take(self, issuer: Issuer, submission: Submission) -> Accepted:
+        """Takes one submission of any kind. Raises as ``submit``, and NotFoundError (no such reservation)."""
+        answer = self._submit_chunk(issuer, [submission])[0]
         if isinstance(answer, ServiceError):
             raise answer
         return answer
+
+    def issue(self, issuer: Issuer, document: Any, suites: Sequence[str] = PROOF_SET) -> dict[str, Any]:
+        """Takes any unsigned credential and gives it out secured at once; it is anchored later (docs/adr/145).
+
+        The same request again gets the same credential. Raises as ``submit``, ConflictError if nothing is signed here,
+        GoneError if it was erased meanwhile.
+        """
+        accepted = self.take(issuer, Submission(document, at_once=True, suites=tuple(suites)))
+        with self._context.database.read() as connection:
+            content = connection.scalar(select(credentials.c.content).where(credentials.c.id == accepted.id))
+        if content is None:
+            raise GoneError("erased", "The credential was erased at once.")
+        secured: dict[str, Any] = canonical.parse_json(content)
+        return secured
 
     def import_lines(self, issuer: Issuer, lines: Iterable[bytes], idempotency_key: str | None) -> Iterator[LineResult]:
         """Takes NDJSON, line by line; blank lines are skipped. A broken line is named and the rest taken.
@@ -128,13 +155,13 @@ class Issuing:
 
     def _submit_chunk(self, issuer: Issuer, submissions: Sequence[Submission]) -> list[Accepted | ServiceError]:
         """One transaction for all of them; the answers are in the order of the submissions."""
-        prepared: list[_Prepared | ServiceError] = []
+        prepared: list[Prepared | ServiceError] = []
         for submission in submissions:
             try:
-                prepared.append(self._prepare(issuer, submission))
+                prepared.append(self._intake.prepare(issuer, submission))
             except ServiceError as error:
                 prepared.append(error)
-        good = [item for item in prepared if isinstance(item, _Prepared)]
+        good = [item for item in prepared if isinstance(item, Prepared)]
         answers: dict[int, Accepted | ServiceError] = {}
         if good:
             with self._context.database.write() as connection:
@@ -142,33 +169,13 @@ class Issuing:
                 if current.halted:
                     raise NotReadyError("issuer_halted", current.halted)
                 answers = self._settle_repeats(connection, issuer, good)
-                self._insert(connection, current, [item for item in good if id(item) not in answers], answers)
+                places = self._place(connection, current, [item for item in good if id(item) not in answers], answers)
+                self._fill(connection, current, places.reserved, good, answers)
+                self._insert(connection, current, places.free, answers)
         return [item if isinstance(item, ServiceError) else answers[id(item)] for item in prepared]
 
-    def _prepare(self, issuer: Issuer, submission: Submission) -> _Prepared:
-        """Checks a document and completes what the registry fills in; everything but the status entry."""
-        document = submission.document
-        if not isinstance(document, dict):
-            raise InvalidError("not_an_object", "A credential is a JSON object.")
-        _check_shape(document)
-        completed = dict(document)
-        completed["issuer"] = _with_issuer(document.get("issuer"), issuer)
-        completed.setdefault("validFrom", _rfc3339(self._context.clock()))
-        if "id" not in document:
-            completed["id"] = uuid.UUID(bytes=self._context.random(16), version=4).urn
-        digest = hashlib.sha256(_canonicalize(document)).digest()
-        # Measured with the longest status entry, so that giving the index can't fail later.
-        longest = _canonicalize({**completed, "credentialStatus": credential_status(issuer.status_base, 2**53 - 1)})
-        if len(longest) > self._context.rules.max_credential_bytes:
-            raise InvalidError(
-                "too_large",
-                f"The credential has {len(longest):,} bytes; at most {self._context.rules.max_credential_bytes:,} are "
-                "taken. Link to large evidence instead of embedding it.",
-            )
-        return _Prepared(completed, completed["id"], digest, submission)
-
     def _settle_repeats(
-        self, connection: Connection, issuer: Issuer, items: Sequence[_Prepared]
+        self, connection: Connection, issuer: Issuer, items: Sequence[Prepared]
     ) -> dict[int, Accepted | ServiceError]:
         """Answers those whose idempotency key or credential id is known, from the database or from this chunk."""
         keys = [item.submission.idempotency_key for item in items if item.submission.idempotency_key]
@@ -181,77 +188,138 @@ class Issuing:
             ).where(credentials.c.issuer_id == issuer.id, credentials.c.idempotency_key.in_(keys))
         )
         by_key = {row.idempotency_key: row for row in rows}
-        ids = [item.external_id for item in items]
-        known = set(
-            connection.scalars(
-                select(credentials.c.external_id).where(
-                    credentials.c.issuer_id == issuer.id, credentials.c.external_id.in_(ids)
-                )
+        ids = [item.external_id for item in items if item.external_id is not None]
+        by_id = {
+            row.external_id: row
+            for row in connection.execute(
+                select(
+                    credentials.c.id,
+                    credentials.c.promised_at,
+                    credentials.c.request_digest,
+                    credentials.c.external_id,
+                ).where(credentials.c.issuer_id == issuer.id, credentials.c.external_id.in_(ids))
             )
-        )
+        }
+        known = set(by_id)
         answers: dict[int, Accepted | ServiceError] = {}
         keys_here: set[str] = set()
         for item in items:
             key = item.submission.idempotency_key
             row = by_key.get(key) if key else None
+            if item.submission.at_once and item.external_id in by_id:
+                same = by_id[item.external_id]  # its request needs no key of its own: the answer is the credential
+                row = same if same.request_digest == item.request_digest else None
             if row is not None and row.request_digest == item.request_digest:
-                answers[id(item)] = Accepted(row.id, row.promised_at, repeated=True)
+                answers[id(item)] = Accepted(row.id, row.promised_at, repeated=True, unmapped=item.unmapped)
             elif row is not None or (key and key in keys_here):
                 answers[id(item)] = ConflictError(
                     "idempotency_key_reused",
                     "This idempotency key was used for another credential; use a new key for a new request.",
                 )
-            elif item.external_id in known:
+            elif item.external_id is not None and item.external_id in known:
                 answers[id(item)] = ConflictError(
                     "id_reused",
                     f"This issuer already has a credential with the id {item.external_id!r}. A correction is a "
                     "revocation plus a credential with a new id.",
                 )
             else:
-                known.add(item.external_id)
+                if item.external_id is not None:
+                    known.add(item.external_id)
                 if key:
                     keys_here.add(key)
         return answers
+
+    def _place(
+        self,
+        connection: Connection,
+        issuer: Issuer,
+        items: Sequence[Prepared],
+        answers: dict[int, Accepted | ServiceError],
+    ) -> _Places:
+        """Finds the reserved indexes that submissions are for; an index is used once."""
+        places, used = _Places(), set[str]()
+        for item in items:
+            name, index = item.submission.reservation, item.index
+            if name is None and index is None:
+                places.free.append(item)
+                continue
+            row = held(connection, issuer, name, index)
+            if row is None or row.id in used:
+                answers[id(item)] = NotFoundError(
+                    "no_such_reservation", f"{issuer.name} has no reservation for this that waits for its credential."
+                )
+            elif item.form == SECURED and index != row.credential_index:
+                answers[id(item)] = InvalidError(
+                    "status_index",
+                    f"The index {row.credential_index} is reserved for it; its status entry has to name that one.",
+                    "/credentialStatus",
+                )
+            else:
+                used.add(row.id)
+                places.reserved[id(item)] = row
+        return places
+
+    def _fill(
+        self,
+        connection: Connection,
+        issuer: Issuer,
+        reserved: dict[int, AnyRow],
+        items: Sequence[Prepared],
+        answers: dict[int, Accepted | ServiceError],
+    ) -> None:
+        rows = []
+        for item in items:
+            row = reserved.get(id(item))
+            if row is None:
+                continue
+            values = self._row(issuer, item, row.credential_index)
+            rows.append({"key": row.id} | {f"new_{name}": value for name, value in values.items()})
+            answers[id(item)] = Accepted(row.id, values["promised_at"], repeated=False, unmapped=item.unmapped)
+        if rows:
+            connection.execute(_FILL, rows)
 
     def _insert(
         self,
         connection: Connection,
         issuer: Issuer,
-        items: list[_Prepared],
+        items: Sequence[Prepared],
         answers: dict[int, Accepted | ServiceError],
     ) -> None:
         """Gives indexes in random order and stores the credentials."""
         if not items:
             return
-        now = self._context.clock()
-        promised = now + self._context.rules.promise_seconds
-        order = _shuffled(items, self._context.random)
         rows = []
-        for index, item in enumerate(order, start=issuer.next_index):
-            identifier = _new_id(self._context.random)
-            salt = self._context.random(32)
-            content, leaf_hash = secure(item.document, issuer.status_base, index, salt)
-            rows.append(
-                {
-                    "id": identifier,
-                    "issuer_id": issuer.id,
-                    "credential_index": index,
-                    "state": "LIVE",
-                    "external_id": item.external_id,
-                    "content": content,
-                    "salt": salt,
-                    "leaf": leaf_hash,
-                    "idempotency_key": item.submission.idempotency_key,
-                    "request_digest": item.request_digest,
-                    "accepted_at": now,
-                    "promised_at": promised,
-                }
-            )
-            answers[id(item)] = Accepted(identifier, promised, repeated=False)
+        for index, item in enumerate(_shuffled(items, self._context.random), start=issuer.next_index):
+            identifier = new_id(self._context.random)
+            values = self._row(issuer, item, index)
+            rows.append({"id": identifier, "issuer_id": issuer.id, "credential_index": index, **values})
+            answers[id(item)] = Accepted(identifier, values["promised_at"], repeated=False, unmapped=item.unmapped)
         connection.execute(insert(credentials), rows)
         connection.execute(
             update(issuers).where(issuers.c.id == issuer.id).values(next_index=issuer.next_index + len(rows))
         )
+
+    def _row(self, issuer: Issuer, item: Prepared, index: int) -> dict[str, Any]:
+        """Everything about a submission but its id and its place."""
+        now = self._context.clock()
+        if item.form == COMMITMENT:
+            content, salt, hashed = None, None, leaf_hash(item.submission.commitment or b"")
+        else:
+            content = item.content or self._securing.secure(issuer, item.document, index, item.submission.suites)
+            salt = self._context.random(32)
+            hashed = leaf_of(content, salt)
+        return {
+            "state": "LIVE",
+            "form": item.form,
+            "external_id": item.external_id,
+            "content": content,
+            "salt": salt,
+            "leaf": hashed,
+            "idempotency_key": item.submission.idempotency_key,
+            "request_digest": item.request_digest,
+            "accepted_at": now,
+            "promised_at": now + self._context.rules.promise_seconds,
+        }
 
 
 def _take_chunk(items: Iterator[Submission | LineResult]) -> list[Submission | LineResult]:
@@ -266,94 +334,11 @@ def _take_chunk(items: Iterator[Submission | LineResult]) -> list[Submission | L
     return chunk
 
 
-def secure(document: Mapping[str, Any], status_base: str, index: int, salt: bytes) -> tuple[bytes, bytes]:
-    """Binds a credential to its index: returns its canonical bytes and its leaf hash."""
-    content = canonical.canonicalize({**document, "credentialStatus": credential_status(status_base, index)})
-    return content, leaf.leaf_hash(leaf.commit(salt, leaf.digest(content)))
-
-
-def credential_status(status_base: str, index: int) -> dict[str, str]:
-    """The status entry of a credential (Bitstring Status List v1.0 section 2.1): one object, with an ``id``."""
-    number, entry = list_and_entry(index)
-    url = f"{status_base}/revocation/{number}"
-    return {
-        "id": f"{url}#{entry}",
-        "type": "BitstringStatusListEntry",
-        "statusPurpose": "revocation",
-        "statusListIndex": str(entry),
-        "statusListCredential": url,
-    }
-
-
-def _check_shape(document: dict[str, Any]) -> None:
-    """What VC Data Model 2.0 section 4 asks of every credential, as far as the registry relies on it."""
-    contexts = document.get("@context")
-    if not isinstance(contexts, list) or not contexts or contexts[0] != _CONTEXT_V2:
-        raise InvalidError("context", f"@context must be an array that begins with {_CONTEXT_V2}.", "/@context")
-    types = document.get("type")
-    if not (types == "VerifiableCredential" or (isinstance(types, list) and "VerifiableCredential" in types)):
-        raise InvalidError("type", 'type must contain "VerifiableCredential".', "/type")
-    subject = document.get("credentialSubject")
-    subjects = subject if isinstance(subject, list) else [subject]
-    if not subjects or not all(isinstance(item, dict) and item for item in subjects):
-        raise InvalidError("subject", "credentialSubject must be an object that says something.", "/credentialSubject")
-    identifier = document.get("id", "urn:")
-    if (
-        not isinstance(identifier, str)
-        or ":" not in identifier
-        or len(identifier) > 2048
-        or not identifier.isprintable()  # PostgreSQL's text holds no NUL; nobody's address holds control characters
-    ):
-        raise InvalidError("id", "id must be a URL or URN of at most 2,048 printable characters.", "/id")
-    for name in ("validFrom", "validUntil", "issuanceDate", "expirationDate"):
-        if name in document and unix_time(document[name]) is None:  # a verdict would refuse it for good
-            raise InvalidError("date_time", f"{name} must be a date and time such as 2026-03-01T12:00:00Z.", f"/{name}")
-    for name, why in (
-        ("proof", "credentials that are secured elsewhere are not taken yet; submit the unsigned credential"),
-        ("credentialStatus", "the registry sets it, because it holds the credential's index"),
-    ):
-        if name in document:
-            raise InvalidError("not_allowed", f"{name} cannot be submitted: {why}.", f"/{name}")
-
-
-def _with_issuer(value: Any, issuer: Issuer) -> Any:
-    """The credential's issuer; filled in where it is missing, refused where it names somebody else."""
-    if value is None:
-        return issuer.did
-    if isinstance(value, dict):
-        completed = {"id": issuer.did, **value}
-        named = completed["id"]
-    else:
-        completed = named = value
-    if named != issuer.did:
-        raise InvalidError("issuer", f"The credential must be issued by {issuer.did}.", "/issuer")
-    return completed
-
-
-def _canonicalize(document: Any) -> bytes:
-    try:
-        return canonical.canonicalize(document)
-    except JsonError as error:
-        raise InvalidError("not_json", str(error)) from error
-
-
-def _rfc3339(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _new_id(random: Callable[[int], bytes]) -> str:
-    """128 random bits as base64url. None begins with a hyphen: on a command line that would be an option."""
-    while True:
-        identifier = base64.urlsafe_b64encode(random(16)).rstrip(b"=").decode()
-        if not identifier.startswith("-"):
-            return identifier
-
-
 def _line_key(key: str | None, line: int) -> str | None:
     return f"{key}#{line}" if key else None
 
 
-def _shuffled(items: Sequence[_Prepared], random: Any) -> list[_Prepared]:
+def _shuffled(items: Sequence[Prepared], random: Any) -> list[Prepared]:
     """The items in an order that nobody can predict: sorted by 128 random bits each."""
     noise = random(16 * len(items))
     return [item for _, _, item in sorted((noise[16 * n : 16 * n + 16], n, item) for n, item in enumerate(items))]

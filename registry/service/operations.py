@@ -14,6 +14,7 @@ from registry.store.tables import operations as table
 __all__ = [
     "ANCHOR",
     "REVOKE",
+    "SET_DID",
     "SET_KEY",
     "SUSPEND",
     "Operation",
@@ -32,6 +33,7 @@ ANCHOR = "anchor"
 REVOKE = "revoke"
 SUSPEND = "suspend"
 SET_KEY = "set_key"
+SET_DID = "set_did"
 
 _CALLS: dict[str, type[Any]] = {
     call.__name__: call

@@ -98,10 +98,9 @@ class Worker:
         return step
 
     def _seal_due(self) -> bool:
-        due = self._batching.due()
-        for issuer_id in due:
-            self._batching.seal(self._issuers.by_id(issuer_id))
-        return bool(due)
+        # One that is due may have nothing to seal: its next index is reserved, and waits for its credential.
+        sealed = [self._batching.seal(self._issuers.by_id(issuer_id)) for issuer_id in self._batching.due()]
+        return any(batch is not None for batch in sealed)
 
     def _step_chain(self) -> bool:
         head = self._context.chain.head()

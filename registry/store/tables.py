@@ -25,8 +25,10 @@ __all__ = [
     "batches",
     "chain_batches",
     "chain_blocks",
+    "chain_claims",
     "chain_status",
     "credentials",
+    "did_documents",
     "issuers",
     "metadata",
     "operations",
@@ -69,6 +71,22 @@ issuers = Table(
     # why nothing is accepted for this issuer at the moment; NULL when all is well
     Column("halted", Text),
     Column("created_at", BigInteger, nullable=False),
+    # who signs this issuer's credentials: "hosted" (a key ring of this installation), "none" (itself, or nobody)
+    Column("signs", Text, nullable=False, server_default="none"),
+    # the DID document that the issuer handed over, canonical JSON; NULL where it is built here, or not known
+    Column("document", LargeBinary),
+)
+
+# Every DID document that was built here, so that a bundle can carry the one that counted at its anchor.
+did_documents = Table(
+    "did_documents",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("issuer_id", ForeignKey("issuers.id"), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),  # SHA-256 of the content
+    Column("content", LargeBinary, nullable=False),  # canonical JSON
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("issuer_id", "hash"),
 )
 
 api_keys = Table(
@@ -120,7 +138,14 @@ credentials = Table(
     Column("issuer_id", ForeignKey("issuers.id"), nullable=False),
     Column("credential_index", BigInteger, nullable=False),
     Column("batch_id", ForeignKey("batches.id")),
-    Column("state", Text, nullable=False),  # LIVE, WITHDRAWN (tombstone leaf), ERASED
+    # LIVE, RESERVED (an index that waits for its credential), and with a tombstone for a leaf: WITHDRAWN, UNUSED (a
+    # reservation that ran out), NEEDS_RESUBMIT (displaced, and secured by somebody else at its old index); ERASED
+    Column("state", Text, nullable=False),
+    # how it came: "signed" (here), "unsigned", "secured" (by the issuer, never altered), "commitment" (only a hash)
+    Column("form", Text, nullable=False, server_default="unsigned"),
+    Column(
+        "reserved_until", BigInteger
+    ),  # for reservations, also after they were used: the index is in what was secured
     Column("external_id", Text),  # the credential's own "id"
     Column("content", LargeBinary),  # canonical JSON, as secured; NULL when withdrawn or erased
     Column("salt", LargeBinary(32)),  # NULL when withdrawn or erased
@@ -149,7 +174,7 @@ operations = Table(
     Column("id", _Id, primary_key=True),
     Column("issuer_id", ForeignKey("issuers.id"), nullable=False),
     Column("batch_id", ForeignKey("batches.id")),  # for "anchor"
-    Column("kind", Text, nullable=False),  # anchor, revoke, suspend, set_key
+    Column("kind", Text, nullable=False),  # anchor, revoke, suspend, set_key, set_did
     Column("call", Text, nullable=False),  # JSON, see registry.service.operations
     Column("state", Text, nullable=False),  # PENDING, SENT, DONE, CANCELLED
     Column("note", Text),  # what it waits for, for people
@@ -234,6 +259,19 @@ chain_batches = Table(
     Column("size", BigInteger, nullable=False),
     Column("revoked_block", BigInteger),
     Index("ix_chain_batches_issuer", "issuer", "first"),
+)
+
+# Claims of a DID by an issuer's address; the contract writes each pair of DID and document once.
+chain_claims = Table(
+    "chain_claims",
+    metadata,
+    Column("block_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("issuer", LargeBinary(20), nullable=False),
+    Column("did", Text, nullable=False),
+    Column("document_hash", LargeBinary(32), nullable=False),
+    Column("claimed_at", BigInteger, nullable=False),
+    Index("ix_chain_claims_issuer", "issuer"),
 )
 
 # One row for each word that an event touched; folding them in order gives the contract's word.

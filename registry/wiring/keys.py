@@ -10,14 +10,25 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import SecretStr
 
 from anchors.base import Call, ContractCall, Fees, Signature, SignedTransaction, Signer
 from anchors.ethereum.keystore import SCRYPT_N, KeystoreSigner, create_keystore
 from registry.core.errors import InputError
 from registry.settings import ENV_PREFIX, Settings
+from registry.standards.keys import DID_KEY, KeyRing, LocalSigner, create_key_ring, load_key_ring
+from registry.standards.keys import SCRYPT_N as RING_SCRYPT_N
 
-__all__ = ["ControllerFiles", "KeystoreFile", "find_password", "make_password", "operator_file", "read_password"]
+__all__ = [
+    "ControllerFiles",
+    "KeystoreFile",
+    "SigningKeyFiles",
+    "find_password",
+    "make_password",
+    "operator_file",
+    "read_password",
+]
 
 # On a development chain the password lies beside the keystore: a higher cost would protect nothing.
 _DEV_SCRYPT_N = 1 << 10
@@ -88,6 +99,65 @@ class ControllerFiles:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
+
+
+class SigningKeyFiles:
+    """``registry.service.credentialkeys.CredentialKeys`` as files, one ring for each issuer name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.keystores_dir / "signing"
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._rings: dict[str, tuple[tuple[int, int], KeyRing]] = {}
+        self._signers: dict[str, LocalSigner] = {}
+
+    def create(self, name: str, did: str, now: int) -> KeyRing:
+        path = self.path(name)
+        if not path.exists():
+            _make_folder(self._folder)
+            cost = _DEV_SCRYPT_N if self._settings.uses_embedded_chain else RING_SCRYPT_N
+            create_key_ring(did, self._password, now, scrypt_n=cost).save(path)
+        ring = self.ring(name)
+        if ring.did != did and not (did == DID_KEY and ring.did.startswith(f"{DID_KEY}:")):
+            raise InputError(f"The file {path} holds the signing keys of {ring.did}. Move it away first.")
+        return ring
+
+    def ring(self, name: str) -> KeyRing:
+        path = self.path(name)
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise InputError(f"The file of signing keys {path} cannot be read: {error.strerror}.") from error
+        version = (state.st_mtime_ns, state.st_ino)  # a rotation, in whatever process, replaces the file
+        with self._lock:
+            known = self._rings.get(name)
+            if known is None or known[0] != version:
+                known = self._rings[name] = version, load_key_ring(path)
+            return known[1]
+
+    def signer(self, name: str) -> LocalSigner:
+        ring = self.ring(name)
+        method = ring.verification_method
+        with self._lock:
+            signer = self._signers.get(name)
+            if signer is None or signer.verification_method != method:
+                signer = self._signers[name] = ring.unlock(self._password)
+            return signer
+
+    def rotate(self, name: str, now: int, *, overlap_seconds: int, compromised: bool = False) -> KeyRing:
+        path = self.path(name)
+        with FileLock(path.with_suffix(".lock")):  # two rotations at once would lose a key
+            ring = load_key_ring(path).rotated(
+                self._password, now, overlap_seconds=overlap_seconds, compromised=compromised
+            )
+            ring.save(path)
+        return ring
+
+    def path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _password(self) -> str:
+        return find_password(self._settings).get_secret_value()
 
 
 def operator_file(settings: Settings, *, create: bool = False) -> KeystoreFile:

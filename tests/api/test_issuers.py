@@ -117,6 +117,8 @@ OPERATORS = [
     ("POST", "/v1/issuers/x/keys"),
     ("DELETE", "/v1/issuers/x/keys/1"),
     ("POST", "/v1/issuers/x/authorize"),
+    ("POST", "/v1/issuers/x/claim"),
+    ("POST", "/v1/issuers/x/rotate"),
 ]
 ISSUERS = [
     ("POST", "/v1/credentials"),

@@ -67,3 +67,78 @@ def test_a_key_needs_an_owner(cli: Cli) -> None:
     assert cli("issuer", "key", "create").exit_code == 2
     assert cli("issuer", "key", "create", "uni", "--operator").exit_code == 2
     assert cli("issuer", "key", "create", "uni", "--scope", "everything", "--json").json["code"] == "scopes"
+
+
+def test_what_an_issuer_is_and_how_far_its_claim_is(cli: Cli) -> None:
+    shown = cli("issuer", "show", "uni", "--json").json
+
+    assert [(key["name"], key["validUntil"], key["compromised"]) for key in shown["keys"]] == [("key-1", None, False)]
+    assert shown["document"]["id"] == shown["did"]
+    assert shown["claim"]["claimedAt"] is not None
+    assert "on chain since" in cli("issuer", "show", "uni").stdout
+
+
+def test_a_new_issuers_claim_is_pending(cli: Cli) -> None:
+    cli("issuer", "create", "college")
+
+    claim = cli("issuer", "show", "college", "--json").json["claim"]
+    assert (claim["claimedAt"], claim["underWay"]) == (None, True)
+    assert "pending" in cli("issuer", "show", "college").stdout
+
+
+def test_a_rotation_and_its_claim(cli: Cli, data: Path) -> None:
+    ring = (data / "keystores" / "signing" / "uni.json").read_bytes()
+    rotated = cli("issuer", "rotate", "uni", "--json").json
+
+    assert (rotated["key"], rotated["claimed"], rotated["note"]) == ("key-2", True, None)
+    assert (data / "keystores" / "signing" / "uni.json").read_bytes() != ring
+    assert cli("worker", "--once").exit_code == 0
+    shown = cli("issuer", "show", "uni", "--json").json
+    assert [key["name"] for key in shown["keys"]] == ["key-1", "key-2"]
+    assert shown["keys"][0]["validUntil"] is not None
+    assert shown["claim"]["claimedAt"] is not None
+    assert cli("issuer", "claim", "uni", "--json").json["code"] == "already_claimed"
+
+
+def test_a_rotation_without_the_controllers_key_says_what_is_left(cli: Cli, data: Path, tmp_path: Path) -> None:
+    keystore = data / "keystores" / "controllers" / "uni.json"
+    away = tmp_path / "uni.json"
+    keystore.rename(away)
+    answer = cli("issuer", "rotate", "uni", "--compromised")
+
+    assert answer.exit_code == 0
+    assert "registry issuer claim uni" in answer.stdout
+    assert "none yet" in cli("issuer", "show", "uni").stdout
+    assert cli("issuer", "claim", "uni").exit_code == 1
+    away.rename(keystore)
+    assert cli("issuer", "claim", "uni").exit_code == 0
+    assert "pending" in cli("issuer", "show", "uni").stdout
+
+
+def test_an_issuer_that_brings_its_did_document(cli: Cli, data: Path, tmp_path: Path) -> None:
+    document = tmp_path / "did.json"
+    document.write_text('{"id": "did:web:college.example", "verificationMethod": []}')
+    options = ("--did", "did:web:college.example", "--did-document", document)
+
+    created = cli("issuer", "create", "college", *options, "--json").json
+    assert created["signs"] == "none"
+    shown = cli("issuer", "show", "college", "--json").json
+    assert (shown["keys"], shown["document"]["id"]) == ([], "did:web:college.example")
+    assert not (data / "keystores" / "signing" / "college.json").exists()
+    assert cli("issuer", "rotate", "college", "--json").json["code"] == "not_signed_here"
+    assert cli("issuer", "claim", "college").exit_code == 0
+
+    document.write_text('{"id": "did:web:other.example"}')
+    answer = cli("issuer", "create", "second", "--did", "did:web:second.example", "--did-document", document, "--json")
+    assert answer.json["code"] == "did_document"
+    document.write_text("no json")
+    assert cli("issuer", "create", "third", "--did-document", document).exit_code == 1
+    assert cli("issuer", "create", "third", "--signs", "everywhere", "--json").json["code"] == "signs"
+
+
+def test_an_issuer_whose_document_is_elsewhere(cli: Cli) -> None:
+    cli("issuer", "create", "own", "--address", "0x" + "ab" * 20)
+
+    assert "none is kept here" in cli("issuer", "show", "own").stdout
+    assert cli("issuer", "show", "own", "--json").json["claim"] is None
+    assert cli("issuer", "claim", "own", "--json").json["code"] == "no_did_document"

@@ -29,7 +29,7 @@ from anchors.base import (
     TransactionRefused,
     TransactionState,
 )
-from registry.core.model import AnchorEvidence, AnchorLocation, BatchRecord, BlockRef, StatusWords
+from registry.core.model import AnchorEvidence, AnchorLocation, BatchRecord, BlockRef, Claim, StatusWords
 
 CONTRACT = b"\xc0" * 20
 CODE_HASH = b"\xcd" * 32
@@ -73,6 +73,7 @@ class State:
     records: dict[tuple[bytes, bytes, int], BatchRecord] = field(default_factory=dict)
     revoked: dict[tuple[bytes, int], int] = field(default_factory=dict)
     suspended: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    claims: dict[tuple[bytes, str, bytes], int] = field(default_factory=dict)
     account_nonce: dict[bytes, int] = field(default_factory=dict)
 
 
@@ -225,12 +226,17 @@ class FakeChain:
                 record=self.tip.state.records.get((query.issuer, query.root, query.first_index)),
                 words=self._words(self.tip.state, query.issuer, query.words),
                 location=self._location(query),
+                claims=tuple(
+                    Claim(*claim, self.tip.state.claims.get((query.issuer, *claim), 0)) for claim in query.claims
+                ),
             )
             for query in queries
         ]
 
     @_asked
     def read_events(self, first_block: int, last_block: int) -> list[ChainEvent]:
+        if self.pruned:
+            return []
         return [event for block in self.blocks[first_block : last_block + 1] for event in block.events]
 
     def encode(self, call: ContractCall, signature: Signature | None = None) -> Call:
@@ -386,6 +392,11 @@ class FakeChain:
             self._use_nonce(state, issuer, call.nonce if signed else state.nonce.get(issuer, 0))
             state.records[key] = BatchRecord(record.size, record.anchored_at, block.ref.timestamp, record.block_number)
             block.events.append(base.BatchRevoked(*place, call.root, call.first))
+        elif isinstance(call, base.SetDid):
+            self._use_nonce(state, issuer, call.nonce if signed else state.nonce.get(issuer, 0))
+            claim = (issuer, call.did, call.document_hash)
+            since = state.claims.setdefault(claim, block.ref.timestamp)
+            block.events.append(base.DidClaimed(*place, call.did, call.document_hash, since))
         else:
             raise TypeError(f"the fake contract does not know {call}")
 

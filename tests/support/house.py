@@ -7,17 +7,26 @@ from typing import Any
 
 from anchors.base import Network, Signature
 from registry.core.bundle import parse_bundle
+from registry.core.errors import InputError
 from registry.core.model import ChainClass, Policy, TrustedChain, Verdict
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context, Rules
+from registry.service.correcting import Correcting
 from registry.service.hosting import Hosting
+from registry.service.identities import Identities
 from registry.service.issuers import Issuer, Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
+from registry.service.keysofothers import KeyFinder
+from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
+from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
+from registry.standards.did.resolver import DidResolver
+from registry.standards.keys import KeyRing, Signer, create_key_ring
 from registry.store.database import Database
 from support.fake_chain import CODE_HASH, CONTRACT, FakeChain, FakeSigner
 
@@ -44,6 +53,37 @@ class FakeKeys:
     open = open_or_create
 
 
+class FakeRings:
+    """Signing keys in memory, one set for all houses of a test process, as the files would be."""
+
+    def __init__(self) -> None:
+        self.rings: dict[str, KeyRing] = {}
+        self._signers: dict[str, Signer] = {}
+
+    def create(self, name: str, did: str, now: int) -> KeyRing:
+        if name not in self.rings:
+            self.rings[name] = create_key_ring(did, lambda: "password", now, scrypt_n=2)
+        return self.rings[name]
+
+    def ring(self, name: str) -> KeyRing:
+        if name not in self.rings:
+            raise InputError(f"There is no file of signing keys for {name}.")
+        return self.rings[name]
+
+    def signer(self, name: str) -> Signer:
+        ring = self.ring(name)
+        method = ring.verification_method
+        if method not in self._signers:
+            self._signers[method] = ring.unlock(lambda: "password")
+        return self._signers[method]
+
+    def rotate(self, name: str, now: int, *, overlap_seconds: int, compromised: bool = False) -> KeyRing:
+        self.rings[name] = self.ring(name).rotated(
+            lambda: "password", now, overlap_seconds=overlap_seconds, compromised=compromised
+        )
+        return self.rings[name]
+
+
 def recover(chain_id: int, contract: bytes, call: Any, signature: Signature) -> bytes | None:
     expected = FakeSigner(signature.signer).sign_call(
         chain_id=chain_id, contract=contract, call=call, deadline=signature.deadline
@@ -61,10 +101,14 @@ class House:
     seed: int = 1
     confirmations: int = 1
     batch_max_size: int = 1_000
+    open_badges_only: bool = False
     parts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.database = Database(self.url)
+        self.rings: FakeRings = self.chain.__dict__.setdefault(
+            "rings", FakeRings()
+        )  # they outlive a process, as it does
         source = random.Random(self.seed)
         self.context = Context(
             database=self.database,
@@ -78,19 +122,27 @@ class House:
                 batch_max_age_seconds=3_600,
                 promise_seconds=86_400,
                 stuck_seconds=120,
+                open_badges_only=self.open_badges_only,
             ),
             clock=self.clock,
             random=source.randbytes,
+            keys=self.rings,
         )
         self.issuers = Issuers(self.context)
-        self.hosting = Hosting(self.context, self.issuers, FakeKeys())
+        self.identities = Identities(self.context, self.issuers)
+        self.hosting = Hosting(self.context, self.issuers, self.identities, FakeKeys())
         self.signing = Signing(self.context, self.issuers, recover)
-        self.issuing = Issuing(self.context)
+        self.resolver = DidResolver(None, self.clock)
+        self.issuing = Issuing(self.context, KeyFinder(self.identities, self.resolver))
+        self.reserving = Reserving(self.context)
         self.batching = Batching(self.context)
         self.status = StatusService(self.context, self.issuers)
-        self.bundles = Bundles(self.context, self.issuers, self.batching)
+        self.correcting = Correcting(self.context, self.issuing, self.status)
+        self.status_lists = StatusLists(self.context)
+        self.bundles = Bundles(self.context, self.issuers, self.identities, self.batching)
+        self.judging = Judging(self.resolver, self.clock, pinned=self.identities.pinned)
         self.verifier = Verifier(
-            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced
+            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced, self.judging
         )
         self.worker = self.new_worker()
 
@@ -103,7 +155,10 @@ class House:
 
     def reopen(self) -> "House":
         self.close()
-        return House(self.url, self.chain, self.clock, self.seed + 1_000, self.confirmations, self.batch_max_size)
+        return House(
+            self.url, self.chain, self.clock, self.seed + 1_000, self.confirmations, self.batch_max_size,
+            self.open_badges_only,
+        )  # fmt: skip
 
     def close(self) -> None:
         self.database.close()

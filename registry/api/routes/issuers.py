@@ -8,7 +8,7 @@ from registry.api.bodies import JsonBody, takes
 from registry.api.openapi import errors
 from registry.api.paths import KeyId
 from registry.api.ports import RegistryDep
-from registry.api.schemas import ApiKeyOut, IssuerCreated, IssuerIn, IssuerOut, KeyIn
+from registry.api.schemas import ApiKeyOut, IssuerCreated, IssuerIn, IssuerOut, KeyIn, RotateIn, RotationOut
 from registry.api.security import Operator
 from registry.api.views import Views
 from registry.service.errors import InvalidError
@@ -36,11 +36,14 @@ def create_issuer(
     if body.mode == SELF:
         if body.address is None:
             raise InvalidError("address", "An issuer that signs itself needs its address.", "/address")
-        issuer = registry.issuers.create(body.name, bytes.fromhex(body.address[2:]), SELF, body.did)
+        address = bytes.fromhex(body.address[2:])
+        issuer = registry.hosting.create_self(
+            body.name, address, body.did, signs=body.signs, document=body.did_document
+        )
     else:
         if body.address is not None:
             raise InvalidError("address", "A hosted issuer's address is made here; leave it out.", "/address")
-        issuer = registry.hosting.create(body.name, body.did)
+        issuer = registry.hosting.create(body.name, body.did, signs=body.signs, document=body.did_document)
     key = registry.issuers.create_key(issuer, SCOPES, "first")
     views = Views(registry)
     response.headers["Location"] = f"{registry.context.rules.public_url}/v1/issuers/{issuer.name}"
@@ -79,3 +82,25 @@ def authorize_issuer(registry: RegistryDep, _operator: Operator, name: str) -> I
     issuer = registry.issuers.look_up(name)
     registry.hosting.authorize(issuer)
     return Views(registry).issuer(issuer)
+
+
+@router.post("/{name}/claim", status_code=202, responses=errors(400, 401, 403, 404, 409))
+def claim_document(registry: RegistryDep, _operator: Operator, name: str) -> IssuerOut:
+    """Has the issuer's DID document of today claimed on chain. An issuer that signs itself finds the call to sign."""
+    issuer = registry.issuers.look_up(name)
+    registry.hosting.claim(issuer)
+    return Views(registry).issuer(issuer)
+
+
+@router.post(
+    "/{name}/rotate",
+    status_code=202,
+    openapi_extra=takes(RotateIn),
+    responses=errors(400, 401, 403, 404, 408, 409, 413, 415, 422),
+)
+def rotate_key(
+    registry: RegistryDep, _operator: Operator, name: str, body: Annotated[RotateIn, Depends(JsonBody(RotateIn))]
+) -> RotationOut:
+    """Replaces the key with which the issuer's credentials are signed, and has the new DID document claimed."""
+    rotation = registry.hosting.rotate(registry.issuers.look_up(name), compromised=body.compromised)
+    return RotationOut(key=rotation.key, claimed=rotation.claimed, resigned=rotation.resigned, note=rotation.note)

@@ -52,10 +52,14 @@ class DidDocument:
     _keys: Mapping[str, VerificationKey | KeyProblem]
 
     def key(self, url: str) -> VerificationKey | KeyProblem:
-        """The verification method with this id; KEY_UNKNOWN or KEY_MALFORMED if there is none to use."""
+        """The verification method with this id; KEY_UNKNOWN, KEY_MALFORMED, WRONG_CONTROLLER if it cannot be used."""
         found = self._keys.get(url)
         if found is None:
             return KeyProblem(ProofCode.KEY_UNKNOWN, f"{self.did} has no verification method {short(url, 200)}.")
+        if isinstance(found, VerificationKey) and found.controller != self.did:
+            # Anybody may write that: only the controller's own document could confirm it.
+            detail = f"{self.did} says that {short(found.controller, 200)} controls the key; it speaks for itself only."
+            return KeyProblem(ProofCode.WRONG_CONTROLLER, detail)
         return found
 
     def names(self, account: Account) -> bool:

@@ -147,8 +147,12 @@ class _ActiveContext(dict[str, Any]):
 
 
 def _says_nothing(iri: Any) -> bool:
-    """Whether what stands under a key leaves no trace in RDF: the key has no IRI, or it is @index or @direction."""
-    if not isinstance(iri, str) or iri in {"@index", "@direction"}:
+    """Whether what stands under a key leaves no trace in RDF: the key has no IRI, or it is @index.
+
+    Of @direction RDF knows nothing, either (JSON-LD 1.1 section 10.2); but it only says "ltr" or "rtl" about the text
+    beside it, and the VC Data Model has it in every text (section 11.1).
+    """
+    if not isinstance(iri, str) or iri == "@index":
         return True
     return not iri.startswith("@") and not _is_resource(iri)
 

@@ -1,0 +1,62 @@
+"""Binding a credential to its index: the status entry, the issuer's proofs, canonical bytes, leaf."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from registry.core import canonical, leaf
+from registry.core.status import list_and_entry
+from registry.service.context import Context
+from registry.service.issuers import SIGNS_HERE, Issuer
+from registry.standards.proofs.creating import PROOF_SET, add_proofs
+
+__all__ = ["Securing", "credential_status", "leaf_of", "unsecured"]
+
+
+class Securing:
+    """Signs with the issuer's current key. Safe to use from several threads."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def secure(
+        self, issuer: Issuer, document: Mapping[str, Any], index: int, suites: Sequence[str] = PROOF_SET
+    ) -> bytes:
+        """The canonical bytes of the credential at this index, signed if this installation signs for the issuer.
+
+        Raises RegistryError: the key cannot be opened, or the document cannot be signed.
+        """
+        bound = {**document, "credentialStatus": credential_status(issuer.status_base, index)}
+        if issuer.signs == SIGNS_HERE:
+            return self.sign(issuer, bound, suites)
+        return canonical.canonicalize(bound)
+
+    def sign(self, issuer: Issuer, document: Mapping[str, Any], suites: Sequence[str] = PROOF_SET) -> bytes:
+        """The canonical bytes of the document with the issuer's proofs. Raises RegistryError as ``secure``."""
+        signer = self._context.keys.signer(issuer.name)
+        allowed = self._context.rules.allow_unmapped
+        signed = add_proofs(document, signer, self._context.clock(), suites=suites, allow_unmapped=allowed)
+        return canonical.canonicalize(signed)
+
+
+def leaf_of(content: bytes, salt: bytes) -> bytes:
+    """The leaf hash of a credential's canonical bytes."""
+    return leaf.leaf_hash(leaf.commit(salt, leaf.digest(content)))
+
+
+def unsecured(content: bytes) -> dict[str, Any]:
+    """The document as it was before ``secure``, to be secured at another index."""
+    document = canonical.parse_json(content)
+    return {name: value for name, value in document.items() if name not in ("credentialStatus", "proof")}
+
+
+def credential_status(status_base: str, index: int) -> dict[str, str]:
+    """The status entry of a credential (Bitstring Status List v1.0 section 2.1): one object, with an ``id``."""
+    number, entry = list_and_entry(index)
+    url = f"{status_base}/revocation/{number}"
+    return {
+        "id": f"{url}#{entry}",
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": "revocation",
+        "statusListIndex": str(entry),
+        "statusListCredential": url,
+    }
