@@ -37,6 +37,7 @@ from registry.store.database import Database
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.installation import Binding, chain_at, check_binding, network_for, nodes_of, read_binding
 from registry.wiring.keys import ControllerFiles, KeystoreFile, SigningKeyFiles, operator_file
+from registry.wiring.signing_pool import SigningPool
 from registry.wiring.trust import default_policy, judging_of, named_contract, read_policy, resolver_of, with_pins
 
 __all__ = ["Registry", "open_registry"]
@@ -119,6 +120,8 @@ class Registry:
         return Worker(self.context, self.issuers, self.batching, self.status, self.binding.first_block)
 
     def close(self) -> None:
+        if isinstance(self.context.batch_signer, SigningPool):
+            self.context.batch_signer.close()
         close = getattr(self.context.chain, "close", None)
         if close is not None:
             close()
@@ -189,6 +192,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         clock=_clock,
         random=secrets.token_bytes,
         keys=SigningKeyFiles(settings),
+        batch_signer=SigningPool(settings),
     )
     issuers = Issuers(context)
     identities = Identities(context, issuers)
