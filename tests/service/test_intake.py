@@ -143,6 +143,18 @@ def test_what_no_context_defines_is_refused(
     assert (caught.value.code, caught.value.pointer) == (code, pointer)
 
 
+def test_an_unknown_context_is_taken_where_the_policy_says_so(house: House) -> None:
+    lenient = House(house.url, house.chain, house.clock, allow_unmapped=True)
+    issuer = lenient.hosting.create("acme")
+    foreign = {**badge(1), "@context": [*badge(1)["@context"], "https://nobody.example/context"]}
+    accepted = lenient.issuing.submit(issuer, foreign)
+    assert accepted.unmapped == ("/@context",)
+    credential = stored(lenient, accepted.id)
+    assert [proof["cryptosuite"] for proof in credential["proof"]] == ["eddsa-jcs-2022"]
+    published = parse_did_document(lenient.identities.document(issuer), issuer.did)
+    assert verify_proofs(credential, published.key, lenient.clock()).status is ProofStatus.GOOD
+
+
 def test_addresses_in_clear_are_hashed_before_anything_is_stored(house: House, issuer: Issuer) -> None:
     clear = badge(1)
     clear["credentialSubject"]["identifier"].append(
