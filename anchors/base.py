@@ -216,12 +216,13 @@ class IssuerState:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceQuery:
-    """Asks for one batch: its record, and the status words named."""
+    """Asks for one batch: its record, the status words named, and the issuer's claims of (DID, document hash)."""
 
     issuer: bytes
     root: bytes
     first_index: int
     words: tuple[int, ...]
+    claims: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

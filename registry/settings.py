@@ -6,6 +6,7 @@ Every setting is described in docs/operating.md; a test keeps the two in step.
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from pydantic_settings.sources import InitSettingsSource, TomlConfigSettingsSour
 
 from registry.core.errors import InputError
 
-__all__ = ["ENV_PREFIX", "Settings", "load_settings"]
+__all__ = ["ENV_PREFIX", "Settings", "is_loopback", "load_settings"]
 
 ENV_PREFIX = "REGISTRY_"
 _LARGEST_BATCH = 1 << 24  # the contract's own limit
@@ -47,6 +48,10 @@ class Settings(BaseSettings):
     networks_file: Path | None = None
     policy_file: Path | None = None
 
+    # What verification may ask others for: DID documents (did:web) and status lists.
+    fetch_documents: bool = True
+    fetch_loopback: bool = False
+
     # Promises to issuers.
     public_url: str = "http://127.0.0.1:8000"
     batch_max_size: int = Field(10_000, ge=1, le=_LARGEST_BATCH)
@@ -58,6 +63,7 @@ class Settings(BaseSettings):
     open_badges_only: bool = True
     allow_unmapped: bool = False
     hide_emails: bool = True
+    signing_processes: int = Field(0, ge=0, le=256)
 
     # Keys.
     keystore_password: SecretStr | None = None
@@ -65,6 +71,7 @@ class Settings(BaseSettings):
 
     # The server.
     host: str = "127.0.0.1"
+    vc_api_issuer: str | None = None
     port: int = Field(8000, ge=0, le=65_535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -103,6 +110,8 @@ class Settings(BaseSettings):
             raise ValueError("PROMISE_SECONDS is below RESERVATION_SECONDS: the promise could not be kept")
         if self.keystore_password is not None and self.keystore_password_file is not None:
             raise ValueError("set KEYSTORE_PASSWORD or KEYSTORE_PASSWORD_FILE, not both")
+        if self.vc_api_issuer is not None and not is_loopback(self.host):
+            raise ValueError("VC_API_ISSUER lets anybody issue: it is for a loopback HOST only")
         return self
 
     @classmethod
@@ -149,6 +158,14 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir / 'registry.sqlite'}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server on that host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load_settings(

@@ -2,7 +2,7 @@
 
 In order, each a single JSON-RPC batch, however many queries there are:
  1. chain id, newest block, finalized block;
- 2. pinned to the newest block's hash: the contract's code, the records, the status words;
+ 2. pinned to the newest block's hash: the contract's code, the records, the status words, the claims of DIDs;
  3. for records that exist: the blocks that they name;
  4. those blocks' logs, and once more the pinned block, to see that the chain has not changed below us.
 """
@@ -15,7 +15,7 @@ from anchors.ethereum.answers import Nonsense, parse_block, parse_data, parse_ma
 from anchors.ethereum.codec import keccak
 from anchors.ethereum.reader import Views, hex_data, word_parts, words_of
 from anchors.ethereum.rpc import Request, RpcError, Unavailable, usable
-from registry.core.model import AnchorEvidence, AnchorLocation, BatchRecord, BlockRef, StatusWords
+from registry.core.model import AnchorEvidence, AnchorLocation, BatchRecord, BlockRef, Claim, StatusWords
 
 __all__ = ["read_evidence"]
 
@@ -26,7 +26,7 @@ def read_evidence(views: Views, queries: Sequence[EvidenceQuery]) -> list[Anchor
     """One answer to each query, in order."""
     block, finalized = _newest(views)
     code_hash, answers = _state(views, queries, block)
-    records = [record for record, _ in answers]
+    records = [record for record, _, _ in answers]
     for record in records:
         if record is not None and (record.block_number > block.number or record.anchored_at > block.timestamp):
             raise Nonsense("a record is younger than the block it was read at")
@@ -44,8 +44,9 @@ def read_evidence(views: Views, queries: Sequence[EvidenceQuery]) -> list[Anchor
             record=record,
             words=words,
             location=location,
+            claims=claims,
         )
-        for query, (record, words), location in zip(queries, answers, locations, strict=True)
+        for query, (record, words, claims), location in zip(queries, answers, locations, strict=True)
     ]
 
 
@@ -69,20 +70,24 @@ def _newest(views: Views) -> tuple[BlockRef, int | None]:
 
 def _state(
     views: Views, queries: Sequence[EvidenceQuery], block: BlockRef
-) -> tuple[bytes, list[tuple[BatchRecord | None, dict[int, StatusWords]]]]:
+) -> tuple[bytes, list[tuple[BatchRecord | None, dict[int, StatusWords], tuple[Claim, ...]]]]:
     parts = [word_parts(sorted(set(query.words))) for query in queries]
     calls: list[tuple[str, Sequence[Any]]] = [("eth_getCode", [hex_data(views.contract)])]
     for query, words in zip(queries, parts, strict=True):
         calls.append(views.call("batchOf", [query.issuer, query.root, query.first_index]))
         calls.extend(views.call("statusWordsOf", [query.issuer, part]) for part in words)
+        calls.extend(views.call("claimedAt", [query.issuer, *claim]) for claim in query.claims)
     answers = iter(views.all_at_block(calls, block))
     code = parse_data(usable(next(answers)), "the contract's code")
     if not code:
         raise WrongContract(f"there is no contract at {hex_data(views.contract)} on chain {views.chain_id}")
     found = []
-    for words in parts:
+    for query, words in zip(queries, parts, strict=True):
         record = views.record(views.result("batchOf", next(answers)))
-        found.append((record, words_of(words, [views.result("statusWordsOf", next(answers)) for _ in words])))
+        bits = words_of(words, [views.result("statusWordsOf", next(answers)) for _ in words])
+        times = [int(views.result("claimedAt", next(answers))[0]) for _ in query.claims]
+        claims = tuple(Claim(*claim, time) for claim, time in zip(query.claims, times, strict=True))
+        found.append((record, bits, claims))
     return keccak(code), found
 
 

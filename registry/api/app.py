@@ -17,7 +17,19 @@ from registry.api.metrics import Metrics
 from registry.api.observing import Observing
 from registry.api.openapi import build_openapi
 from registry.api.ports import Registry
-from registry.api.routes import batches, credentials, health, imports, issuers, resolving, signing, verifying
+from registry.api.routes import (
+    badges,
+    batches,
+    credentials,
+    health,
+    imports,
+    indexes,
+    issuers,
+    resolving,
+    signing,
+    verifying,
+)
+from registry.api.routes.vcapi import router as vc_api_router
 from registry.api.routes.verifying import MAX_VERIFYING
 
 __all__ = ["ROUTERS", "create_app"]
@@ -28,9 +40,12 @@ ROUTERS = (
     resolving.router,
     imports.router,
     credentials.router,
+    indexes.router,
+    badges.router,
     batches.router,
     signing.router,
     verifying.router,
+    vc_api_router,
     health.router,
 )
 

@@ -16,7 +16,7 @@ from registry.api.problems import RequestError
 from registry.core.canonical import MAX_BYTES, parse_json
 from registry.core.notation import short
 
-__all__ = ["JsonBody", "check_media_type", "read_chunks", "takes"]
+__all__ = ["JsonBody", "check_media_type", "is_json", "read_body", "read_chunks", "takes"]
 
 # Between two pieces of a body; a client that is slower holds a connection (and an import a thread) for nothing.
 _PATIENCE_SECONDS = 60
@@ -29,15 +29,19 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class JsonBody(Generic[M]):
-    """A dependency: the body as a model. Raises RequestError (400, 408, 413, 415, 422) and JsonError."""
+    """A dependency: the body as a model. Raises RequestError (400, 408, 413, 415, 422) and JsonError.
 
-    def __init__(self, model: type[M], max_bytes: int = MAX_BYTES) -> None:
+    ``invalid``: the status where the body does not fit the model.
+    """
+
+    def __init__(self, model: type[M], max_bytes: int = MAX_BYTES, *, invalid: int = 422) -> None:
         self._model = model
         self._max_bytes = max_bytes
+        self._invalid = invalid
 
     async def __call__(self, request: Request) -> M:
-        check_media_type(request, _is_json, "application/json")
-        data = await _read(request, self._max_bytes)
+        check_media_type(request, is_json, "application/json")
+        data = await read_body(request, self._max_bytes)
         if len(data) <= _INLINE_BYTES:
             return self._parse(data)
         return await run_in_threadpool(self._parse, data)
@@ -52,7 +56,8 @@ class JsonBody(Generic[M]):
             found = error.errors(include_url=False, include_context=False, include_input=False)
         errors = tuple({"pointer": _pointer(item["loc"]), "detail": item["msg"]} for item in found)
         first = errors[0]
-        raise RequestError(422, "invalid_body", first["detail"], first["pointer"], errors if len(errors) > 1 else ())
+        more = errors if len(errors) > 1 else ()
+        raise RequestError(self._invalid, "invalid_body", first["detail"], first["pointer"], more)
 
 
 def takes(model: type[BaseModel], *more_media_types: str) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def check_media_type(request: Request, accepts: Any, example: str) -> None:
         )
 
 
-def _is_json(name: str) -> bool:
+def is_json(name: str) -> bool:
     return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
 
@@ -109,7 +114,8 @@ async def read_chunks(request: Request, max_bytes: int | None = None) -> AsyncIt
         raise _too_large(max_bytes)
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """All of the body. Raises as ``read_chunks``."""
     return b"".join([chunk async for chunk in read_chunks(request, max_bytes)])
 
 

@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["PublicCors", "public_method"]
 
 _PUBLIC = (
-    (re.compile(r"/v1/credentials/[^/]+/bundle"), "GET"),
+    (re.compile(r"/(credentials|presentations)/verify"), "POST"),
+    (re.compile(r"/v1/credentials/[^/]+/(bundle|proof|badge\.png|badge\.svg)"), "GET"),
     (re.compile(r"/v1/verify(/batch)?"), "POST"),
     (re.compile(r"/v1/issuers/[^/]+"), "GET"),
     (re.compile(r"/v1/batches(/[^/]+/[^/]+(/leaves)?)?"), "GET"),

@@ -126,12 +126,13 @@ def _line(result: LineResult) -> dict[str, Any]:
         return {"line": result.line, "error": problem_of(result.error).to_json()}
     if result.accepted is None:
         raise AssertionError(f"line {result.line} has neither answer nor error")
-    return {
+    line: dict[str, Any] = {
         "line": result.line,
         "id": result.accepted.id,
         "anchoredBefore": time_text(result.accepted.promised_at),
         "repeated": result.accepted.repeated,
     }
+    return line | ({"unmapped": list(result.accepted.unmapped)} if result.accepted.unmapped else {})
 
 
 class SpoolResponse(StreamingResponse):

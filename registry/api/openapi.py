@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from registry.api import problems, schemas
+from registry.api.vcschemas import VC_ANSWERS, VC_BODIES
 
 __all__ = ["build_openapi", "errors"]
 
@@ -25,10 +26,12 @@ _BODIES: tuple[type[BaseModel], ...] = (
     schemas.KeyIn,
     schemas.RotateIn,
     schemas.CredentialIn,
+    schemas.IndexesIn,
     schemas.StatusIn,
     schemas.SignatureIn,
     schemas.BundleIn,
     schemas.BundlesIn,
+    schemas.QuestionIn,
 )
 # Routes that answer with a response of their own making.
 _ANSWERS: tuple[type[BaseModel], ...] = (schemas.Problem, schemas.ImportLine, schemas.LeavesOut)
@@ -54,10 +57,10 @@ def build_openapi(app: FastAPI, public_url: str) -> dict[str, Any]:
         servers=[{"url": public_url}],
     )
     _, bodies = models_json_schema(
-        [(model, "validation") for model in _BODIES], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in (*_BODIES, *VC_BODIES)], ref_template="#/components/schemas/{model}"
     )
     _, answers = models_json_schema(
-        [(model, "serialization") for model in _ANSWERS], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in (*_ANSWERS, *VC_ANSWERS)], ref_template="#/components/schemas/{model}"
     )
     components = document.setdefault("components", {}).setdefault("schemas", {})
     # FastAPI's own error shapes are never sent; where we document no 422, there is none.

@@ -8,11 +8,14 @@ from registry.core.model import Policy
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context
+from registry.service.correcting import Correcting
 from registry.service.health import Health
 from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
+from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.statuslists import StatusLists
@@ -27,6 +30,8 @@ class Settings(Protocol):
 
     @property
     def poll_seconds(self) -> float: ...
+    @property
+    def vc_api_issuer(self) -> str | None: ...
 
 
 class Registry(Protocol):
@@ -47,6 +52,10 @@ class Registry(Protocol):
     @property
     def issuing(self) -> Issuing: ...
     @property
+    def reserving(self) -> Reserving: ...
+    @property
+    def correcting(self) -> Correcting: ...
+    @property
     def batching(self) -> Batching: ...
     @property
     def status(self) -> StatusService: ...
@@ -56,6 +65,8 @@ class Registry(Protocol):
     def bundles(self) -> Bundles: ...
     @property
     def verifier(self) -> Verifier: ...
+    @property
+    def judging(self) -> Judging: ...
     @property
     def health(self) -> Health: ...
 

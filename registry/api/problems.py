@@ -109,6 +109,10 @@ def _of_service(error: ServiceError, prefix: str) -> Problem:
         headers |= _retry()
     full = prefix + pointer if pointer else ""
     errors: tuple[Mapping[str, str], ...] = getattr(error, "errors", ())
+    faults: tuple[tuple[str, str], ...] = getattr(error, "faults", ())
+    if faults:
+        errors = tuple({"pointer": prefix + place, "detail": text} for place, text in faults)
+        return Problem(error.status, error.code, faults[0][1], full, errors, headers)
     return Problem(error.status, error.code, _without_pointer(error, pointer), full, errors, headers)
 
 

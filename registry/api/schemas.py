@@ -6,15 +6,49 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 __all__ = [
-    "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
-    "CredentialPage", "HealthOut", "ImportLine", "IssuerCreated", "IssuerIn", "IssuerOut", "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "RotateIn", "RotationOut", "Sealed", "SignatureIn",
-    "SigningRequestOut", "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
+    "AnchorOut",
+    "ApiKeyOut",
+    "BatchOut",
+    "BatchPage",
+    "BundleIn",
+    "BundlesIn",
+    "CredentialIn",
+    "CredentialOut",
+    "CredentialPage",
+    "HealthOut",
+    "ImportLine",
+    "IndexesIn",
+    "IndexesOut",
+    "IssuerCreated",
+    "IssuerIn",
+    "IssuerOut",
+    "KeyIn",
+    "LeavesOut",
+    "NetworkOut",
+    "PinOut",
+    "Problem",
+    "ProofOut",
+    "QuestionIn",
+    "ReadyOut",
+    "Receipt",
+    "ReservationOut",
+    "RotateIn",
+    "RotationOut",
+    "Sealed",
+    "SignatureIn",
+    "SigningRequestOut",
+    "SigningRequests",
+    "StatusIn",
+    "StatusOut",
+    "StatusRequestOut",
+    "VerdictOut",
+    "VerdictsOut",
 ]  # fmt: skip
 
 MAX_BUNDLES = 100
 
 _ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+AT = "as of which time, YYYY-MM-DDTHH:MM:SSZ; not in the future"
 _NO_NUL = r"^[^\x00]*$"
 
 
@@ -55,7 +89,9 @@ class Problem(_Out):
 
 class IssuerIn(_In):
     name: str = Field(description="1 to 63 lower-case letters, digits and hyphens", examples=["uni-example"])
-    did: str | None = Field(None, description="without one, the did:web of this installation")
+    did: str | None = Field(
+        None, description="without one, the did:web of this installation; `did:key`: that of its signing key"
+    )
     mode: Literal["hosted", "self"] = Field(
         "hosted", description="hosted: this registry anchors with a key; self: the issuer signs each call"
     )
@@ -78,7 +114,23 @@ class KeyIn(_In):
 
 
 class CredentialIn(_In):
-    credential: dict[str, Any] = Field(description="an unsigned W3C Verifiable Credential 2.0")
+    """Exactly one of ``credential``, ``template`` (with ``data``) and ``commitment`` (with ``reservation``)."""
+
+    credential: dict[str, Any] | str | None = Field(
+        None, description="an unsigned credential, one that the issuer secured (it stays as it is), or a VC-JWT"
+    )
+    template: dict[str, Any] | None = Field(None, description="a credential with {{column}} in its strings")
+    data: dict[str, str] | None = Field(None, description="a learner's data, by column")
+    commitment: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="SHA-256(salt ‖ digest), hex")
+    reservation: str | None = Field(None, max_length=100, description="id of the reserved index that this is for")
+    supersedes: str | None = Field(
+        None, max_length=2_048, description="id of the credential that this one corrects; it is revoked"
+    )
+    reason: str | None = Field(None, max_length=1_000, pattern=_NO_NUL, description="of the correction, for the record")
+
+
+class IndexesIn(_In):
+    count: int = Field(ge=1, le=10_000)
 
 
 class StatusIn(_In):
@@ -116,8 +168,19 @@ class BundleIn(RootModel[Any]):
     )
 
 
+class QuestionIn(_In):
+    """Something to verify (exactly one of the first three), and what is asked about it."""
+
+    bundle: dict[str, Any] | None = Field(None, description="a bundle")
+    credential: dict[str, Any] | str | None = Field(None, description="a credential without a bundle, or a VC-JWT")
+    image: str | None = Field(None, description="a baked PNG or SVG, base64")
+    at: str | None = Field(None, description=AT)
+    subject_email: str | None = Field(None, max_length=320, description="is this the learner's address?")
+
+
 class BundlesIn(_In):
     bundles: Annotated[list[Any], Field(min_length=1, max_length=MAX_BUNDLES)]
+    at: str | None = Field(None, description=AT)
 
 
 # --- chain and anchor -------------------------------------------------------------------------------------------------
@@ -202,7 +265,29 @@ class Receipt(_Out):
     id: str
     anchored_before: str
     repeated: bool = Field(description="the same request was accepted before")
+    unmapped: list[str] = Field(default=[], description="JSON pointers of what no context defines, if that is taken")
     links: dict[str, str]
+
+
+class ReservationOut(_Out):
+    """One index, and the status entry that the credential for it carries."""
+
+    id: str
+    index: int
+    until: str
+    credential_status: dict[str, str]
+
+
+class IndexesOut(_Out):
+    reservations: list[ReservationOut]
+
+
+class ProofOut(_Out):
+    """The parts of a bundle that say nothing of the credential (docs/spec/bundle.md)."""
+
+    inclusion: dict[str, Any]
+    anchors: list[dict[str, Any]]
+    issuer_document: dict[str, Any] | None = None
 
 
 class ImportLine(_Out):
@@ -212,6 +297,7 @@ class ImportLine(_Out):
     id: str | None = None
     anchored_before: str | None = None
     repeated: bool | None = None
+    unmapped: list[str] | None = None
     error: Problem | None = None
     summary: dict[str, Any] | None = None
 
@@ -262,7 +348,18 @@ class CredentialOut(_Out):
     id: str
     credential_id: str | None = Field(description='the credential\'s own "id"; null after erasure')
     state: Literal[
-        "ACCEPTED", "SEALED", "AWAITING_SIGNATURE", "SUBMITTED", "ANCHORED", "FINAL", "WITHDRAWN", "ERASED", "DISPLACED"
+        "ACCEPTED",
+        "SEALED",
+        "AWAITING_SIGNATURE",
+        "SUBMITTED",
+        "ANCHORED",
+        "FINAL",
+        "WITHDRAWN",
+        "ERASED",
+        "DISPLACED",
+        "RESERVED",
+        "UNUSED",
+        "NEEDS_RESUBMIT",
     ]
     accepted_at: str
     anchored_before: str
@@ -313,6 +410,8 @@ class VerdictOut(_Out):
 
     status: Literal["VALID", "INVALID", "INDETERMINATE"]
     about: Literal["credential", "digest"]
+    basis: Literal["anchor", "signature"]
+    as_of: str | None
     final: bool
     checks: list[CheckOut]
     chain: dict[str, Any] | None
@@ -320,6 +419,7 @@ class VerdictOut(_Out):
     anchored_at: str | None
     block: dict[str, Any] | None
     facts: dict[str, str]
+    subject: dict[str, bool | None] | None
 
 
 class VerdictOrError(_Out):

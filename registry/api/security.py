@@ -10,7 +10,7 @@ from registry.api.ports import RegistryDep
 from registry.service.errors import ForbiddenError
 from registry.service.issuers import OPERATOR_SCOPE, Caller, Issuer
 
-__all__ = ["AnyIssuer", "CallerDep", "IssueScope", "Operator", "StatusScope"]
+__all__ = ["AnyIssuer", "CallerDep", "IssueScope", "Operator", "StatusScope", "VcIssueScope", "VcStatusScope"]
 
 _bearer = HTTPBearer(
     scheme_name="ApiKey",
@@ -48,7 +48,25 @@ def _issuer_with(scope: str) -> Callable[[RegistryDep, CallerDep], Issuer]:
     return issuer_with_scope
 
 
+def _vc_issuer_with(scope: str) -> Callable[..., Issuer]:
+    """For the VC API: without any key, whoever asks may be the issuer of VC_API_ISSUER, where that is set."""
+
+    def vc_issuer(
+        registry: RegistryDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Issuer:
+        name = registry.settings.vc_api_issuer
+        if credentials is None and name is not None:
+            return registry.issuers.look_up(name)
+        caller = _caller(registry, credentials)
+        caller.require(scope)
+        return _issuer(registry, caller)
+
+    return vc_issuer
+
+
 Operator = Annotated[Caller, Depends(_operator)]
 AnyIssuer = Annotated[Issuer, Depends(_issuer)]
 IssueScope = Annotated[Issuer, Depends(_issuer_with("issue"))]
 StatusScope = Annotated[Issuer, Depends(_issuer_with("status"))]
+VcIssueScope = Annotated[Issuer, Depends(_vc_issuer_with("issue"))]
+VcStatusScope = Annotated[Issuer, Depends(_vc_issuer_with("status"))]

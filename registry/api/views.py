@@ -80,6 +80,7 @@ class Views:
             id=accepted.id,
             anchored_before=time_text(accepted.promised_at),
             repeated=accepted.repeated,
+            unmapped=list(accepted.unmapped),
             links=self.credential_links(accepted.id),
         )
 

@@ -2,7 +2,20 @@
 
 import typer
 
-from registry.cli import auditing, batches, credentials, demo, issuers, serving, setup, signing, status, verifying
+from registry.cli import (
+    auditing,
+    badges,
+    batches,
+    credentials,
+    demo,
+    issuers,
+    serving,
+    setup,
+    signing,
+    status,
+    templates,
+    verifying,
+)
 
 __all__ = ["app", "main"]
 
@@ -21,7 +34,9 @@ def _registry() -> None:
 
 
 # In the order in which they are used.
-for _module in (demo, setup, issuers, credentials, batches, serving, signing, status, verifying, auditing):
+for _module in (
+    demo, setup, issuers, templates, credentials, batches, serving, signing, status, verifying, badges, auditing,
+):  # fmt: skip
     _module.register(app)
 
 

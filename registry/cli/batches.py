@@ -20,7 +20,15 @@ def register(app: typer.Typer) -> None:
     app.command("batches", cls=Command)(batches)
 
 
-def seal(issuer_name: IssuerName = None, data: Data = None, config: Config = None, as_json: Json = False) -> None:
+def seal(
+    issuer_name: IssuerName = None,
+    release_reserved: Annotated[
+        bool, typer.Option("--release-reserved", help="Give up reserved indexes that still wait for their credentials.")
+    ] = False,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Seal what is open into batches now, of one issuer or of all; the worker anchors them."""
     out = Output(as_json)
     with opened(data, config) as registry:
@@ -28,7 +36,7 @@ def seal(issuer_name: IssuerName = None, data: Data = None, config: Config = Non
         sealed = []
         for issuer in issuers:
             # One at a time: what is sealed stays sealed, whatever happens to the next.
-            while batch := registry.batching.seal(issuer):
+            while batch := registry.batching.seal(issuer, release_reserved=release_reserved):
                 sealed.append(batch)
                 out.say(f"Sealed {batch.size:,} credentials of {issuer.name} from index {batch.first:,} on.")
         if not sealed:

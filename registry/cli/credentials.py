@@ -24,6 +24,7 @@ CredentialId = Annotated[str, typer.Argument(metavar="ID", help="The registry's 
 
 def register(app: typer.Typer) -> None:
     app.command("issue", cls=Command)(issue)
+    app.command("reserve", cls=Command)(reserve)
     app.command("bundle", cls=Command)(bundle)
     app.command("erase", cls=Command)(erase)
 
@@ -113,12 +114,40 @@ class _optional:  # noqa: N801 - reads as a function: `with _optional(path) as w
             self._file.close()
 
 
+def reserve(
+    count: Annotated[int, typer.Argument(metavar="COUNT", min=1, max=10_000, help="How many indexes.")],
+    issuer_name: IssuerName = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Reserve indexes, for credentials that their issuer secures itself: each is printed with its status entry."""
+    from registry.core.notation import time_text
+
+    out = Output(as_json)
+    with opened(data, config) as registry:
+        issuer = the_issuer(registry, issuer_name)
+        found = [
+            {"id": item.id, "index": item.index, "until": time_text(item.until), "credentialStatus": item.status}
+            for item in registry.reserving.reserve(issuer, count)
+        ]
+    out.table(("id", "index", "until"), [(item["id"], item["index"], item["until"]) for item in found], "None.")
+    out.say("Put the credentialStatus of each (--json shows it) into its credential before you sign that.")
+    out.result({"issuer": issuer.name, "reservations": found})
+
+
 def bundle(
     credential_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The registry's id, or its own.")] = None,
     all_to: Annotated[
         Path | None, typer.Option("--all", metavar="FOLDER", help="Write every bundle that is final into this folder.")
     ] = None,
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the one bundle to a file.")] = None,
+    credential: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The credential itself, where only its hash was handed in.")
+    ] = None,
+    salt: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --credential: a file with its salt, base64url.")
+    ] = None,
     issuer_name: IssuerName = None,
     data: Data = None,
     config: Config = None,
@@ -135,13 +164,29 @@ def bundle(
         from registry.wiring.files import write_if_changed
 
         _, identifier = find_credential(registry, credential_id or "", issuer_name)
-        content = registry.bundles.get(identifier)
+        content = _bundle(registry, identifier, credential, salt)
         if to is None:
             sys.stdout.write(content.decode())
             return
         write_if_changed(to, content)
         out.say(f"Written to {to}.")
         out.result({"id": identifier, "file": str(to)})
+
+
+def _bundle(registry: "Registry", identifier: str, credential: Path | None, salt: Path | None) -> bytes:
+    if (credential is None) != (salt is None):
+        raise typer.BadParameter("--credential and --salt go together.")
+    if credential is None or salt is None:
+        return registry.bundles.get(identifier)
+    from registry.cli.parsing import read_json
+    from registry.core.errors import InputError
+    from registry.core.notation import parse_base64url
+
+    try:
+        secret = parse_base64url(salt.read_text(encoding="ascii").strip(), 32)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The salt in {salt} cannot be read.") from error
+    return registry.bundles.complete(identifier, read_json(credential, "credential"), secret)
 
 
 def _write_all(registry: "Registry", out: Output, folder: Path, issuer_name: str | None) -> None:

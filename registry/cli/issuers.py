@@ -36,6 +36,9 @@ def register(app: typer.Typer) -> None:
 def create(
     name: Name,
     did: Annotated[str | None, typer.Option(help="Its DID; default: a did:web of this installation.")] = None,
+    did_key: Annotated[
+        bool, typer.Option("--did-key", help="Its DID is the did:key of its signing key, which can never be rotated.")
+    ] = False,
     address: Annotated[
         str | None, typer.Option(metavar="0x…", help="It signs for itself with this address; nothing is hosted.")
     ] = None,
@@ -51,7 +54,13 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Add an issuer. Without --address its controller key is made here, and the operator's account gets a key of it."""
+    from registry.standards.keys import DID_KEY
+
     out = Output(as_json)
+    if did_key:
+        if did is not None or address is not None:
+            raise typer.BadParameter("--did-key goes without --did and --address.")
+        did = DID_KEY
     document = None if did_document is None else _read(did_document)
     with opened(data, config) as registry:
         if address is None:

@@ -65,6 +65,10 @@ class Output:
             _clean(f"Warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False
         )
 
+    def explain(self, text: str) -> None:
+        """To stderr, also with ``--json``: what somebody has to know who answers questions, or mends a file."""
+        sys.stderr.write(f"{_clean(text)}\n")
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
         if self.as_json:
             return

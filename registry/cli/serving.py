@@ -96,8 +96,11 @@ def run_server(settings: "Settings", out: Output, *, with_worker: bool = True, a
     import uvicorn
 
     from registry.api.app import create_app
+    from registry.settings import is_loopback
     from registry.wiring import open_registry
 
+    if settings.vc_api_issuer is not None and not is_loopback(settings.host):  # --host is not in the settings' check
+        raise InputError("VC_API_ISSUER lets anybody issue: it is for a loopback host only.")
     with open_registry(settings) as registry, _listen(settings) as listener:
         if with_worker:
             registry.operator.unlock()  # a wrong password is best found now, not in a thread's log
@@ -110,6 +113,12 @@ def run_server(settings: "Settings", out: Output, *, with_worker: bool = True, a
         if settings.port != port or (settings.public_url.endswith(":8000") and port != 8000):
             out.warn(
                 f"PUBLIC_URL is {settings.public_url}: new issuers get it in their DIDs. Set it if that is not right."
+            )
+        if settings.vc_api_issuer is not None:
+            registry.issuers.look_up(settings.vc_api_issuer)
+            out.warn(
+                f"VC_API_ISSUER is set: whoever reaches this port issues and revokes as {settings.vc_api_issuer}, "
+                "without an API key. It is for trials and conformance suites; unset it afterwards."
             )
         if not registry.issuers.all():
             out.say("No issuer yet: `registry issuer create NAME`, then `registry issuer key create NAME`.")

@@ -10,11 +10,12 @@ import typer
 
 from registry.cli.base import Config, Data, Json, fail_with, load
 from registry.cli.output import Output, mark_of
-from registry.cli.parsing import parse_address, parse_hash, parse_pin
+from registry.cli.parsing import parse_address, parse_hash, parse_moment, parse_pin
 from registry.core.errors import InputError
 
 if TYPE_CHECKING:
     from registry.core.model import Bundle, IssuerPin, Verdict
+    from registry.service.presenting import Alone
     from registry.service.verifying import Verifier
     from registry.settings import Settings
 
@@ -23,6 +24,11 @@ __all__ = ["register"]
 _AT_ONCE = 200
 _EXIT = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 3}
 _UNREADABLE = 2
+_WHOSE = {
+    True: "It names this e-mail address as its learner's.",
+    False: "It is SOMEBODY ELSE'S: it does not name this e-mail address.",
+    None: "Whose it is cannot be told from an e-mail address: it names none.",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +47,18 @@ class _Asked:
     pins: "list[IssuerPin]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked beside whether it is valid: as of which time, and whose it is."""
+
+    at: int | None
+    subject: str | None
+
+
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Bundles; folders stand for their *.json.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Bundles, credentials, baked images; folders: *.json.")
+    ],
     rpc: Annotated[list[str] | None, typer.Option(metavar="URL", help="Ask this node; can be repeated.")] = None,
     contract: Annotated[
         str | None, typer.Option(metavar="0x…", help="Trust this contract and no other, with this package's code.")
@@ -57,14 +73,19 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Whom to trust (docs/spec/policy.md; `registry policy`).")
     ] = None,
     pin: Annotated[
-        list[str] | None, typer.Option(metavar="DID=0x…", help="Trust that this DID anchors as this address.")
+        list[str] | None,
+        typer.Option(metavar="DID[=0x…]", help="Trust this issuer, anchoring as this address; without: unanchored."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="As of this time: 2026-11-27T12:00:00Z.")] = None,
+    subject_email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Is it this person's? If not, the exit code is 1.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every check.")] = False,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Verify bundles. Exit code: 0 all VALID, 1 INVALID, 3 INDETERMINATE, 2 unreadable (the worst: 2, 1, 3, 0)."""
+    """Verify bundles, credentials, baked images. Exit code: 0 VALID, 1 INVALID, 3 INDETERMINATE, 2 unreadable."""
     out = Output(as_json)
     if code_hash and not contract:
         raise typer.BadParameter("--code-hash goes with --contract.")
@@ -76,6 +97,7 @@ def verify(
         policy,
         [parse_pin(text) for text in pin or []],
     )
+    question = _Question(parse_moment(at, "--at") if at else None, subject_email)
     paths = list(_expand(files))
     codes: set[int] = set()
     results: list[dict[str, Any]] = []
@@ -86,7 +108,7 @@ def verify(
         advance = stack.enter_context(out.track("Verifying", len(paths)))
         for start in range(0, len(paths), _AT_ONCE):
             part = paths[start : start + _AT_ONCE]
-            for path, outcome in zip(part, _judge(verifier, part), strict=True):
+            for path, outcome in zip(part, _judge(verifier, part, question), strict=True):
                 codes.add(_tell(out, path, outcome, verbose, results, chains))
             advance(len(part))
         exit_code = next(code for code in (2, 1, 3, 0) if code in codes)
@@ -105,24 +127,24 @@ def _expand(files: Sequence[Path]) -> Iterator[Path]:
             yield file
 
 
-def _judge(verifier: "Verifier", paths: Sequence[Path]) -> "list[Verdict | str]":
+def _judge(verifier: "Verifier", paths: Sequence[Path], question: _Question) -> "list[Verdict | str]":
     """Verdicts, or why a file cannot be read; the chain is asked once for all of them."""
     read = [_read(path) for path in paths]
-    verdicts = iter(verifier.verify([item for item in read if not isinstance(item, str)]))
+    wanted = [item for item in read if not isinstance(item, str)]
+    verdicts = iter(verifier.verify(wanted, at=question.at, subject=question.subject))
     return [item if isinstance(item, str) else next(verdicts) for item in read]
 
 
-def _read(path: Path) -> "Bundle | str":
-    from registry.core.bundle import parse_bundle
-    from registry.core.canonical import MAX_BYTES
+def _read(path: Path) -> "Bundle | Alone | str":
+    from registry.service.presenting import MAX_PRESENTED_BYTES, read_presented
 
     try:
         with path.open("rb") as file:
-            return parse_bundle(file.read(MAX_BYTES + 1))
+            return read_presented(file.read(MAX_PRESENTED_BYTES + 1))
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except InputError as error:
-        return f"not a bundle: {error}"
+        return f"neither bundle nor credential: {error}"
 
 
 def _tell(
@@ -148,7 +170,9 @@ def _tell(
     if verbose:
         for check in outcome.checks:
             out.say(f"    {check.outcome.value:<8} {check.name}: {check.detail}")
-    return _EXIT[outcome.status.value]
+    if outcome.subject_asked:
+        out.say(f"    {_WHOSE[outcome.subject_matches]}")
+    return 1 if outcome.subject_matches is False else _EXIT[outcome.status.value]
 
 
 def _sentence(verdict: "Verdict") -> str:
@@ -164,7 +188,10 @@ def _sentence(verdict: "Verdict") -> str:
         mark = f" on a {verdict.chain.chain_class.value.upper()} chain" if verdict.chain and _marked(verdict) else ""
         later = "" if verdict.final else " (not final yet)"
         about = "" if verdict.about == "credential" else " Only the digest was checked, not the credential itself."
-        return f"{what}{whose}, issued by {who}{when}{mark}{later}.{about}"
+        then = "" if verdict.as_of is None else f" As of {time_text(verdict.as_of)}."
+        if verdict.basis == "signature":
+            return f"{what}{whose}, signed by {who}. NOT ANCHORED: nothing proves when it was issued.{then}"
+        return f"{what}{whose}, issued by {who}{when}{mark}{later}.{about}{then}"
     wanted = ("FAIL",) if verdict.status.value == "INVALID" else ("UNKNOWN",)
     reasons = [check.detail for check in verdict.checks if check.outcome.value in wanted]
     return f"{what}{whose}. {' '.join(text if text.endswith('.') else f'{text}.' for text in reasons[:2])}"
@@ -205,7 +232,9 @@ def _verifier(settings: "Settings", asked: _Asked, paths: Sequence[Path], stack:
         registry = stack.enter_context(open_registry(settings))
         base = registry.policy() if asked.policy is None else read_policy(asked.policy)
         trusted = with_pins(base, asked.pins, instead=True)
-        return Verifier(registry.chains, lambda: trusted, registry.context.clock, registry.status.announced)
+        return Verifier(
+            registry.chains, lambda: trusted, registry.context.clock, registry.status.announced, registry.judging
+        )
     verifier, close = outside_verifier(
         settings,
         nodes=asked.rpc,
@@ -222,5 +251,7 @@ def _verifier(settings: "Settings", asked: _Asked, paths: Sequence[Path], stack:
 
 def _named_chains(paths: Sequence[Path]) -> list[int]:
     """The chains that the bundles name: only asked for where the node cannot say on which chain it is."""
-    bundles = (_read(path) for path in paths[:_AT_ONCE])
-    return sorted({anchor.chain_id for item in bundles if not isinstance(item, str) for anchor in item.anchors})
+    from registry.core.model import Bundle
+
+    found = (_read(path) for path in paths[:_AT_ONCE])
+    return sorted({anchor.chain_id for item in found if isinstance(item, Bundle) for anchor in item.anchors})

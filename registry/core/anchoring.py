@@ -16,13 +16,19 @@ from registry.core.model import (
     Evidence,
     Outcome,
     Policy,
+    StatusChange,
     TrustedChain,
 )
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
 from registry.core.status import word_and_mask
 from registry.core.verdict import Code, fail, passed, skipped, unknown
 
-__all__ = ["Judged", "check_anchor", "check_locator", "check_revocation", "check_suspension", "judge_anchors"]
+__all__ = [
+    "Judged", "anchor_that_counts", "check_anchor", "check_locator", "check_revocation", "check_suspension", "is_final",
+    "judge_anchors",
+]  # fmt: skip
+
+_WORTH = (ChainClass.PRODUCTION, ChainClass.TEST, ChainClass.DEV)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +49,36 @@ class Judged:
         return self.check.outcome is Outcome.PASS
 
 
-def judge_anchors(bundle: Bundle, evidence: Evidence, policy: Policy, now: int) -> list[Judged]:
-    """One entry for each anchor of the bundle, in its order."""
+def judge_anchors(bundle: Bundle, evidence: Evidence, policy: Policy, now: int, at: int | None = None) -> list[Judged]:
+    """One entry for each anchor of the bundle, in its order. ``at``: as of which time, None for now."""
     heard: list[AnchorEvidence | ChainUnavailable | None] = [*evidence.anchors[: len(bundle.anchors)]]
     heard += [None] * (len(bundle.anchors) - len(heard))
-    return [_judge(bundle, anchor, answer, policy, now) for anchor, answer in zip(bundle.anchors, heard, strict=True)]
+    judged = [_judge(bundle, anchor, answer, policy, now) for anchor, answer in zip(bundle.anchors, heard, strict=True)]
+    return judged if at is None else [_as_of(each, at) for each in judged]
+
+
+def _as_of(each: Judged, at: int) -> Judged:
+    """What was anchored later was not anchored then."""
+    if each.passed and each.anchor.anchored_at > at:
+        detail = f"Anchored only at {time_text(each.anchor.anchored_at)}: at {time_text(at)} nothing proved it."
+        return replace(each, check=fail("anchor", Code.NOT_ANCHORED_YET, detail))
+    return each
+
+
+def anchor_that_counts(judged: Sequence[Judged]) -> Judged | None:
+    """The anchor that the verdict names: of those that pass, on the chain worth most, then the final one."""
+    return min((each for each in judged if each.passed), key=_rank, default=None)
+
+
+def _rank(each: Judged) -> tuple[int, bool]:
+    return _WORTH.index(each.chain.chain_class) if each.chain else len(_WORTH), not is_final(each.evidence)
+
+
+def is_final(answer: AnchorEvidence | None) -> bool:
+    """Whether the node's own finalized block covers the record."""
+    if answer is None or answer.record is None or answer.finalized is None:
+        return False
+    return answer.record.block_number <= answer.finalized
 
 
 def _judge(
@@ -143,22 +174,39 @@ def check_anchor(judged: Sequence[Judged]) -> Check:
     return replace(best, detail=" ".join([best.detail, *(f"Not counted: {check.detail}" for check in excused)]))
 
 
-def check_revocation(judged: Sequence[Judged], leaf_index: int, announced: bool) -> Check:
-    """Revoked on any chain is revoked, also where the evidence is old: a bit that was set is never cleared."""
+def check_revocation(judged: Sequence[Judged], leaf_index: int, announced: bool, at: int | None = None) -> Check:
+    """Revoked on any chain is revoked, also where the evidence is old: a bit that was set is never cleared.
+
+    ``at``: a bit counts from its block on, and one that is clear now was clear before; a voided batch always was.
+    """
     name = "revocation"
     if any(each.evidence.record.revoked_at for each in judged if each.evidence and each.evidence.record):
         return fail(name, Code.BATCH_REVOKED, "The issuer has revoked the whole batch, from its beginning.")
-    if any(_bit(each, leaf_index, "revoked") for each in judged):
+    revoked = [each for each in judged if _bit(each, leaf_index, "revoked")]
+    if revoked and at is None:
         return fail(name, Code.REVOKED, "The issuer has revoked this credential.")
-    if announced:
+    if revoked and at is not None:
+        times = [_revoked_at(each, leaf_index) for each in revoked]
+        known = [time for time in times if time is not None]
+        if any(time <= at for time in known):
+            return fail(name, Code.REVOKED, f"The issuer revoked this credential at {time_text(min(known))}.")
+        if len(known) < len(times):
+            return _no_history(name, "It is revoked now")
+        clear = _clear(name, judged, leaf_index)
+        if clear.outcome is not Outcome.PASS:
+            return clear
+        return passed(name, f"Revoked only later, at {time_text(min(known))}.", Code.REVOKED_LATER)
+    if announced and not _is_past(judged, at):
         detail = "The issuer has announced the revocation of this credential; the chain does not show it yet."
         return unknown(name, Code.REVOCATION_PENDING, detail)
     return _clear(name, judged, leaf_index)
 
 
-def check_suspension(judged: Sequence[Judged], leaf_index: int) -> Check:
+def check_suspension(judged: Sequence[Judged], leaf_index: int, at: int | None = None) -> Check:
     """Suspended on any chain that was just asked is suspended; old evidence settles nothing, as suspensions end."""
     name = "suspension"
+    if at is not None:
+        return _suspension_then(judged, leaf_index, at)
     suspended = [each for each in judged if _bit(each, leaf_index, "suspended")]
     if any(each.passed for each in suspended):
         return fail(name, Code.SUSPENDED, "The issuer has suspended this credential.")
@@ -166,6 +214,56 @@ def check_suspension(judged: Sequence[Judged], leaf_index: int) -> Check:
         detail = "The credential was suspended when a chain was last heard; whether it still is, is not known."
         return unknown(name, Code.STATUS_UNKNOWN, detail)
     return _clear(name, judged, leaf_index)
+
+
+def _suspension_then(judged: Sequence[Judged], leaf_index: int, at: int) -> Check:
+    """As of ``at``: only the history tells, also where the bit is clear now, and only if it leads to that bit."""
+    name = "suspension"
+    clear = _clear(name, judged, leaf_index)
+    if clear.outcome is not Outcome.PASS:
+        return clear
+    then = [_suspended_then(each, leaf_index, at) for each in judged if each.passed]
+    if any(then):
+        return fail(name, Code.SUSPENDED, "The issuer had suspended this credential at that time.")
+    if None in then:
+        return _no_history(name, "Suspensions end")
+    if any(_bit(each, leaf_index, "suspended") for each in judged if each.passed):
+        return passed(name, "Suspended only later.", Code.SUSPENDED_LATER)
+    return passed(name, "No suspension on chain at that time.")
+
+
+def _suspended_then(each: Judged, leaf_index: int, at: int) -> bool | None:
+    """The bit after the last change up to ``at``; None if the history does not lead to what the chain holds now."""
+    bit, then = False, False
+    for change, mask in _changes(each, leaf_index):
+        bit = (bit or bool(change.suspended & mask)) and not change.reinstated & mask
+        if change.time <= at:
+            then = bit
+    complete = each.evidence is not None and each.evidence.history is not None
+    return then if complete and bit == _bit(each, leaf_index, "suspended") else None
+
+
+def _revoked_at(each: Judged, leaf_index: int) -> int | None:
+    """When the bit was set first; None if no event says so."""
+    times = [change.time for change, mask in _changes(each, leaf_index) if change.revoked & mask]
+    return times[0] if times else None
+
+
+def _changes(each: Judged, leaf_index: int) -> list[tuple[StatusChange, int]]:
+    number, mask = word_and_mask(each.anchor.first_index + leaf_index)
+    history = each.evidence.history if each.evidence else None
+    return [(change, mask) for change in history or () if change.word == number]
+
+
+def _is_past(judged: Sequence[Judged], at: int | None) -> bool:
+    """Whether ``at`` is a time that every chain has behind it: what is only announced now was not on chain then."""
+    blocks = [each.evidence.block.timestamp for each in judged if each.passed and each.evidence]
+    return at is not None and bool(blocks) and at <= min(blocks)
+
+
+def _no_history(name: str, why: str) -> Check:
+    detail = f"{why}; how it was at that time, the chain's history would have to tell, and it could not be read."
+    return unknown(name, Code.HISTORY_UNKNOWN, detail)
 
 
 def _clear(name: str, judged: Sequence[Judged], leaf_index: int) -> Check:

@@ -17,8 +17,12 @@ __all__ = [
     "check_binding",
     "check_format",
     "check_validity",
+    "entries_of",
     "facts",
+    "is_elsewhere",
+    "is_enveloped",
     "issuer_did",
+    "list_of",
     "status_base",
     "unix_time",
     "valid_from",
@@ -30,11 +34,12 @@ _PURPOSES = ("revocation", "suspension")
 _ENTRY_TYPE = "BitstringStatusListEntry"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,5}")
 _DATE_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DID_WEB = re.compile(r"did:web:([A-Za-z0-9.-]+)(?:%3[Aa]([0-9]{1,5}))?((?::[A-Za-z0-9._~-]+)*)")
 _LOOPBACK = ("localhost", "127.0.0.1")
+_AUTHORITY = re.compile(r"https?://([^/?#]+)")
 
 _FACT_LENGTH = 200
 # Control characters, and those that turn the direction of text around, could make a page say what nobody signed.
@@ -67,6 +72,11 @@ def issuer_did(credential: Credential) -> str | None:
     return issuer if isinstance(issuer, str) and issuer else None
 
 
+def is_enveloped(credential: Credential) -> bool:
+    """Whether it is an EnvelopedVerifiableCredential: the credential itself is within its id (VC 2.0 section 4.13)."""
+    return "EnvelopedVerifiableCredential" in _listed(credential.get("type"))
+
+
 # --- period of validity ---------------------------------------------------------------------------------------------
 
 
@@ -76,14 +86,14 @@ def check_validity(credential: Credential, now: int, skew: int) -> Check:
         if name in credential:
             start = unix_time(credential[name])
             if start is None:
-                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
+                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time.")
             if start > now + skew:
                 return fail("validity", Code.NOT_YET_VALID, f"Valid only from {short(credential[name])}.")
     for name in ("validUntil", "expirationDate"):
         if name in credential:
             end = unix_time(credential[name])
             if end is None:
-                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time with its offset.")
+                return fail("validity", Code.DATE_MALFORMED, f"{name} is not a date and time.")
             if end < now - skew:
                 return fail("validity", Code.EXPIRED, f"Valid until {short(credential[name])}.")
     return passed("validity", "Within its period of validity.")
@@ -95,7 +105,10 @@ def valid_from(credential: Credential) -> int | None:
 
 
 def unix_time(value: object) -> int | None:
-    """An xsd:dateTime with an offset, fractions of a second dropped; None if it is none. Years 0001 to 9999."""
+    """An xsd:dateTime, fractions of a second dropped; None if it is none. Years 0001 to 9999.
+
+    Without an offset it counts as UTC (VC Data Model 2.0 section 4.9).
+    """
     match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -126,11 +139,38 @@ def status_base(did: str) -> tuple[str, ...]:
     return (f"https://{place}", f"http://{place}") if host in _LOOPBACK else (f"https://{place}",)
 
 
+def entries_of(credential: Credential) -> list[Any]:
+    """The status entries, whatever they are; [] if there are none."""
+    return _listed(credential.get("credentialStatus", []))
+
+
+def list_of(entry: object) -> str:
+    """The address of the list that a status entry names, "" if it names none."""
+    place = entry.get("statusListCredential") if isinstance(entry, dict) else None
+    return place if isinstance(place, str) else ""
+
+
+def is_elsewhere(entry: object, bases: Iterable[str]) -> bool:
+    """Whether an entry points to a list at another host than those where the issuer's own lists are.
+
+    Such a list has nothing to do with the chain, and its index none with the place in the sequence.
+    """
+    host = _host(list_of(entry))
+    return _ENTRY_TYPE in _types(entry) and bool(host) and host not in {_host(base) for base in bases}
+
+
+def _host(address: str) -> str:
+    match = _AUTHORITY.match(address)
+    return match[1].lower() if match else ""
+
+
+def _types(entry: object) -> list[Any]:
+    return _listed(entry.get("type")) if isinstance(entry, dict) else []
+
+
 def check_binding(credential: Credential, index: int, bases: Iterable[str]) -> Check:
     """Whether every status entry names the bit of ``index``, in a list below one of the issuer's ``bases``."""
-    entries = credential.get("credentialStatus", [])
-    if not isinstance(entries, list):
-        entries = [entries]
+    entries = entries_of(credential)
     if not entries:
         return skipped(
             "binding",
@@ -139,7 +179,7 @@ def check_binding(credential: Credential, index: int, bases: Iterable[str]) -> C
         )
     known = tuple(bases)
     found = [_check_entry(entry, index, known) for entry in entries]
-    return min(found, key=lambda check: ("FAIL", "UNKNOWN", "PASS").index(check.outcome))
+    return min(found, key=lambda check: ("FAIL", "UNKNOWN", "PASS", "SKIPPED").index(check.outcome))
 
 
 def _check_entry(entry: object, index: int, bases: tuple[str, ...]) -> Check:
@@ -155,6 +195,9 @@ def _check_entry(entry: object, index: int, bases: tuple[str, ...]) -> Check:
         return fail(
             name, Code.STATUS_MALFORMED, "A status entry lacks its index, list or purpose, all of them strings."
         )
+    if is_elsewhere(entry, bases):
+        detail = f"The status list {short(place, 200)} is not one of the chain's; it is asked itself."
+        return skipped(name, Code.STATUS_ELSEWHERE, detail)
     if not _DECIMAL.fullmatch(position):
         return fail(name, Code.STATUS_MALFORMED, "statusListIndex is not a decimal number.")
     number, expected = list_and_entry(index)
@@ -167,14 +210,10 @@ def _check_entry(entry: object, index: int, bases: tuple[str, ...]) -> Check:
         )
     if purpose not in _PURPOSES:
         return unknown(name, Code.STATUS_PURPOSE_UNKNOWN, f"The chain keeps no status for {short(purpose)!r}.")
-    if not bases:
-        return unknown(name, Code.STATUS_BASE_UNKNOWN, "It is not known where this issuer publishes its status lists.")
     if place not in [f"{base}/{purpose}/{number}" for base in bases]:
-        return fail(
-            name,
-            Code.STATUS_LIST_DIFFERS,
-            f"The {purpose} list should be {bases[0]}/{purpose}/{number}; the credential names {short(place, 200)}.",
-        )
+        where = f"{bases[0]}/{purpose}/{number}" if bases else "at an http(s) address"
+        detail = f"The {purpose} list should be {where}; the credential names {short(place, 200)}."
+        return fail(name, Code.STATUS_LIST_DIFFERS, detail)
     return passed(name, f"Status entries and anchor name the same place, {index}, of this issuer's sequence.")
 
 

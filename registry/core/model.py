@@ -7,8 +7,8 @@ from typing import Any
 
 __all__ = [
     "Anchor", "AnchorEvidence", "AnchorLocation", "BatchRecord", "BlockRef", "Bundle", "ChainClass", "ChainUnavailable",
-    "Check", "Evidence", "Inclusion", "IssuerPin", "Leaf", "Outcome", "Policy", "Status", "StatusWords", "TrustedChain",
-    "Verdict",
+    "Check", "Claim", "Evidence", "Findings", "Inclusion", "IssuerPin", "Leaf", "LiveDocument", "Outcome", "Policy",
+    "Status", "StatusChange", "StatusWords", "TrustedChain", "Verdict",
 ]  # fmt: skip
 
 
@@ -90,6 +90,26 @@ class StatusWords:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusChange:
+    """One event of the contract: bits of a status word that were set or cleared, and the time of its block."""
+
+    time: int
+    word: int
+    revoked: int = 0
+    suspended: int = 0
+    reinstated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An issuer's claim on chain of a DID and a document's hash; ``claimed_at`` is 0 where there is none."""
+
+    did: str
+    document_hash: bytes
+    claimed_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnchorLocation:
     """What the node's history holds about the anchoring, in the block that the record names.
 
@@ -106,7 +126,9 @@ class AnchorEvidence:
 
     ``issuer, root, first_index`` name the batch that was asked about; ``record`` is None if the contract has none.
     ``words`` holds the status words that were asked for, by word number (credential index >> 8).
-    ``finalized`` is the number of the node's own finalized block, None if the node names none.
+    ``finalized`` is the number of the node's own finalized block, None if the node names none. ``claims`` are those
+    that were asked for. ``history``: all changes of these words from the anchor's block up to ``block``, in order; None
+    where it was not read, or not all of it.
     """
 
     chain_id: int
@@ -120,6 +142,8 @@ class AnchorEvidence:
     record: BatchRecord | None
     words: Mapping[int, StatusWords]
     location: AnchorLocation
+    claims: tuple[Claim, ...] = ()
+    history: tuple[StatusChange, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +155,47 @@ class ChainUnavailable:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """The DID document at the issuer's own host, now: its hash, and the accounts (chain id, address) that it names.
+
+    ``problem``: why it could not be had, for people; hash and accounts are empty then.
+    """
+
+    did: str
+    hash: bytes
+    accounts: frozenset[tuple[int, bytes]]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found out about a credential itself, with standards that core does not know.
+
+    ``credential``: in clear, from within an envelope; None if there is nothing to be read. ``keys_at``: at which time
+    ``signature`` asked keys to be good (None: it was not judged). ``lists``: what the lists of status entries say now,
+    by (statusListCredential, statusListIndex, statusPurpose).
+    """
+
+    credential: Mapping[str, Any] | None
+    signature: "Check"
+    keys_at: int | None
+    schema: "Check"
+    lists: Mapping[tuple[str, str, str], "Check"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that was read to judge one bundle: one entry for each of its anchors, in their order.
 
     ``revocation_announced``: the issuer told the registry that it revokes this credential (or its batch), and the chain
-    does not show it yet.
+    does not show it yet. ``findings``: None where nobody looked. ``live``: None where nobody asked the issuer's host,
+    or there is none to be asked.
     """
 
     anchors: tuple[AnchorEvidence | ChainUnavailable, ...]
     revocation_announced: bool = False
+    findings: Findings | None = None
+    live: LiveDocument | None = None
 
 
 # --- whom a verifier trusts -----------------------------------------------------------------------------------------
@@ -166,13 +222,15 @@ class TrustedChain:
 
 @dataclass(frozen=True, slots=True)
 class IssuerPin:
-    """The DID and the issuer address are one: the verifier's own knowledge, or a list that it trusts.
+    """Identifier and issuer address are one: the verifier's own knowledge, or a list that it trusts.
 
-    ``status_base`` is the address below which the issuer publishes its status lists, without a trailing slash.
+    ``did`` is a DID or another absolute URI, as credentials name their issuer. Without an ``address`` the issuer is
+    trusted for credentials that are not anchored, and no anchor is taken for its. ``status_base`` is the address below
+    which the issuer publishes its status lists, without a trailing slash.
     """
 
     did: str
-    address: bytes
+    address: bytes | None
     status_base: str | None = None
 
 
@@ -220,9 +278,13 @@ class Check:
 class Verdict:
     """The answer: a status and the checks that led to it, in order.
 
-    ``about`` is "credential" or "digest" (the verifier kept the credential to itself). ``chain`` names the chain of the
-    policy that counted, None if none did; ``final`` says whether that node holds the anchor's block for finalized.
-    ``anchored_at`` and ``issuer`` come from the chain and the policy, never from the bundle.
+    ``about`` is "credential" or "digest" (the verifier kept the credential to itself), ``basis`` "anchor" or
+    "signature" (a credential without a bundle). ``chain`` names the chain of the policy that counted, None if none did;
+    ``final`` says whether that node holds the anchor's block for finalized. ``anchored_at`` and ``issuer`` come from
+    the chain, the policy and the issuer's host, never from the bundle. ``as_of`` is the time that was asked about, None
+    for now.
+    ``subject_matches`` is whether it names the learner that was asked about, None if that cannot be told;
+    ``subject_asked`` whether one was.
     """
 
     status: Status
@@ -234,3 +296,7 @@ class Verdict:
     anchored_at: int | None = None
     block: BlockRef | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    basis: str = "anchor"
+    as_of: int | None = None
+    subject_asked: bool = False
+    subject_matches: bool | None = None

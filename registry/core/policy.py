@@ -12,12 +12,13 @@ from registry.core.model import ChainClass, IssuerPin, Policy, TrustedChain
 from registry.core.notation import chain_text, hex_text, parse_chain, parse_hex
 from registry.core.shape import Shape
 
-__all__ = ["MAX_POLICY_BYTES", "parse_policy", "serialize_policy"]
+__all__ = ["MAX_POLICY_BYTES", "parse_issuer", "parse_policy", "serialize_policy"]
 
 MAX_POLICY_BYTES = 1 << 24  # a trust list may name every institution of a country
 _MAX_ENTRIES = 100_000
 _DAY = 86400
 _DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]{1,2000}")
+_URI = re.compile(r"(?!did:)[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]{1,2000}")
 _BASE = re.compile(r"https?://[^\s/?#]+(/[^\s/?#]+)*")
 _address = partial(parse_hex, length=20)
 
@@ -30,8 +31,12 @@ def parse_policy(data: bytes) -> Policy:
     if len({(chain.chain_id, chain.contract) for chain in chains}) < len(chains):
         raise PolicyError("the same contract on the same chain is listed twice", "/chains")
     pins = tuple(_read_pin(inner) for inner in shape.inners("issuers", 0, _MAX_ENTRIES))
-    if len({pin.address for pin in pins}) < len(pins):
+    addresses = [pin.address for pin in pins if pin.address is not None]
+    if len(set(addresses)) < len(addresses):
         raise PolicyError("an issuer address is listed twice; it belongs to one DID", "/issuers")
+    without = [pin.did for pin in pins if pin.address is None]
+    if len(set(without)) < len(without):
+        raise PolicyError("an issuer without address is listed twice", "/issuers")
     policy = Policy(
         chains=chains,
         issuers=pins,
@@ -68,17 +73,20 @@ def _name(text: str) -> str:
 
 def _read_pin(shape: Shape) -> IssuerPin:
     pin = IssuerPin(
-        did=shape.text("did", _did),
-        address=shape.text("address", _address),
+        did=shape.text("did", parse_issuer),
+        address=shape.text("address", _address) if "address" in shape else None,
         status_base=shape.text("statusBase", _base) if "statusBase" in shape else None,
     )
     shape.finish()
     return pin
 
 
-def _did(text: str) -> str:
-    if not _DID.fullmatch(text):
-        raise InputError("not a DID (did:<method>:<id>, without path, query or fragment)")
+def parse_issuer(text: str) -> str:
+    """An issuer's identifier: a DID, or another absolute URI without fragment, such as "https:…". Raises InputError."""
+    if not _DID.fullmatch(text) and not _URI.fullmatch(text):
+        raise InputError(
+            "not a DID (did:<method>:<id>, without path, query or fragment) nor another absolute URI without fragment"
+        )
     return text
 
 
@@ -103,7 +111,8 @@ def serialize_policy(policy: Policy) -> bytes:
             for chain in policy.chains
         ],
         "issuers": [
-            {"did": pin.did, "address": hex_text(pin.address)}
+            {"did": pin.did}
+            | ({} if pin.address is None else {"address": hex_text(pin.address)})
             | ({} if pin.status_base is None else {"statusBase": pin.status_base})
             for pin in policy.issuers
         ],

@@ -11,17 +11,23 @@ __all__ = ["INFORMATIONAL", "Code", "fail", "passed", "skipped", "status_of", "u
 
 
 class Code(StrEnum):
-    """Why a check came out as it did; programs may rely on these."""
+    """Why a check came out as it did; programs may rely on these.
+
+    `signature` has the codes of proofs beside these, `revocation` and `suspension` those of status lists
+    (registry.standards).
+    """
 
     OK = "ok"
     # what does not apply
     DIGEST_ONLY = "digest_only"
-    NOT_BUILT = "not_built"
+    NO_BUNDLE = "no_bundle"
     NO_PROOF = "no_proof"
     NO_SCHEMA = "no_schema"
+    SCHEMA_NOT_KNOWN = "schema_not_known"
     NO_CREDENTIAL_STATUS = "no_credential_status"
     # the credential and its leaf
     NOT_A_CREDENTIAL = "not_a_credential"
+    ENVELOPE_UNREADABLE = "envelope_unreadable"
     NOT_CANONICAL = "not_canonical"
     PROOF_MALFORMED = "proof_malformed"
     NOT_INCLUDED = "not_included"
@@ -33,6 +39,7 @@ class Code(StrEnum):
     CONTRACT_NOT_TRUSTED = "contract_not_trusted"
     CODE_NOT_TRUSTED = "code_not_trusted"
     NOT_ANCHORED = "not_anchored"
+    NOT_ANCHORED_YET = "not_anchored_yet"
     SIZE_DIFFERS = "size_differs"
     TIME_DIFFERS = "time_differs"
     BLOCK_DIFFERS = "block_differs"
@@ -45,12 +52,22 @@ class Code(StrEnum):
     ISSUER_MISSING = "issuer_missing"
     ISSUER_MISMATCH = "issuer_mismatch"
     ISSUER_NOT_PINNED = "issuer_not_pinned"
+    ISSUER_UNREACHABLE = "issuer_unreachable"
+    ISSUER_NOT_NAMED = "issuer_not_named"
+    ISSUER_NOT_CLAIMED = "issuer_not_claimed"
+    DOCUMENTS_AGREE = "documents_agree"
+    HOST_VOUCHES = "host_vouches"
     STATUS_MALFORMED = "status_malformed"
     STATUS_TYPE_UNKNOWN = "status_type_unknown"
     STATUS_PURPOSE_UNKNOWN = "status_purpose_unknown"
     STATUS_INDEX_DIFFERS = "status_index_differs"
     STATUS_LIST_DIFFERS = "status_list_differs"
-    STATUS_BASE_UNKNOWN = "status_base_unknown"
+    STATUS_ELSEWHERE = "status_elsewhere"
+    # the signature (and every code of a proof) and the schema
+    NOT_JUDGED = "not_judged"
+    ANCHOR_TIME_UNKNOWN = "anchor_time_unknown"
+    KEY_OWNER_UNKNOWN = "key_owner_unknown"
+    SCHEMA_FAULTS = "schema_faults"
     # validity and status
     DATE_MALFORMED = "date_malformed"
     NOT_YET_VALID = "not_yet_valid"
@@ -60,6 +77,10 @@ class Code(StrEnum):
     SUSPENDED = "suspended"
     REVOCATION_PENDING = "revocation_pending"
     STATUS_UNKNOWN = "status_unknown"
+    REVOKED_LATER = "revoked_later"
+    SUSPENDED_LATER = "suspended_later"
+    HISTORY_UNKNOWN = "history_unknown"
+    STATUS_LIST_NOT_PROVEN = "status_list_not_proven"
     # where the anchor stands in the chain's history
     BLOCK_HASH_DIFFERS = "block_hash_differs"
     TRANSACTION_DIFFERS = "transaction_differs"
@@ -74,11 +95,11 @@ def passed(name: str, detail: str, code: Code = Code.OK) -> Check:
     return Check(name, Outcome.PASS, code, detail)
 
 
-def fail(name: str, code: Code, detail: str) -> Check:
+def fail(name: str, code: str, detail: str) -> Check:
     return Check(name, Outcome.FAIL, code, detail)
 
 
-def unknown(name: str, code: Code, detail: str) -> Check:
+def unknown(name: str, code: str, detail: str) -> Check:
     return Check(name, Outcome.UNKNOWN, code, detail)
 
 
@@ -103,6 +124,8 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "status": verdict.status.value,
         "about": verdict.about,
+        "basis": verdict.basis,
+        "asOf": None if verdict.as_of is None else time_text(verdict.as_of),
         "final": verdict.final,
         "checks": [
             {"name": check.name, "outcome": check.outcome.value, "code": str(check.code), "detail": check.detail}
@@ -115,7 +138,8 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
             "class": chain.chain_class.value,
             "name": chain.name,
         },
-        "issuer": issuer and {"did": issuer.did, "address": hex_text(issuer.address)},
+        "issuer": issuer
+        and {"did": issuer.did, "address": None if issuer.address is None else hex_text(issuer.address)},
         "anchoredAt": None if verdict.anchored_at is None else time_text(verdict.anchored_at),
         "block": block
         and {
@@ -125,4 +149,5 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
             "timestamp": time_text(min(block.timestamp, LAST_SECOND)),
         },
         "facts": dict(verdict.facts),
+        "subject": {"matches": verdict.subject_matches} if verdict.subject_asked else None,
     }

@@ -329,6 +329,7 @@ class Anchoring:
             pending = operations.load(connection, table.c.state == "PENDING")
         changed = False
         states: dict[int, tuple[Issuer, IssuerState]] = {}  # one question for each issuer, not for each call
+        claiming = set[int]()  # issuers whose claim of a DID comes next: their bundles should carry the document
         free = self._context.rules.transactions_in_flight - self._outbox.in_flight()
         for operation in pending:
             if free <= 0:
@@ -337,7 +338,11 @@ class Anchoring:
                 issuer = self._issuers.by_id(operation.issuer_id)
                 states[issuer.id] = issuer, self._context.chain.read_issuer(issuer.address, head)
             issuer, state = states[operation.issuer_id]
-            if operation.kind == SET_KEY and self._has_key(operation, final):
+            if operation.kind == SET_DID and operation.authority is not None and _comes_later(operation, state):
+                claiming.add(issuer.id)
+            if operation.kind == ANCHOR and issuer.id in claiming:
+                self._note(operation, "Waits for the claim of the issuer's DID.")
+            elif operation.kind == SET_KEY and self._has_key(operation, final):
                 changed = True
             elif self._send_one(operation, issuer, state, head):
                 free -= 1
@@ -394,7 +399,7 @@ class Anchoring:
         """A claim with the issuer's counter of now; None while the call before it is under way."""
         if not isinstance(operation.call, SetDid):
             raise TypeError(f"operation {operation.id} is no claim of a DID")
-        if state.nonce < operation.call.nonce and operation.authority is not None:
+        if operation.authority is not None and _comes_later(operation, state):
             self._note(operation, "Waits for the gift of the operator's key.")
             return None
         if state.nonce == operation.call.nonce:
@@ -429,3 +434,8 @@ class Anchoring:
             connection.execute(
                 update(batches).where(batches.c.id == batch_id, batches.c.state != state).values(state=state)
             )
+
+
+def _comes_later(operation: Operation, state: IssuerState) -> bool:
+    """Whether another call of the issuer's controller has to arrive before this claim."""
+    return isinstance(operation.call, SetDid) and state.nonce < operation.call.nonce

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -62,6 +62,14 @@ class Bundles:
         leaf_index = row.credential_index - batch.first
         inclusion = Inclusion(leaf_index, tree.size, tree.root, tuple(tree.inclusion_proof(leaf_index)))
         return proof_to_json(inclusion, [self._anchor(batch, issuer)], self._document(batch, issuer))
+
+    def complete(self, credential_id: str, credential: Mapping[str, Any], salt: bytes) -> bytes:
+        """The bundle of a credential whose hash alone is here. Raises as ``get``, and ProofError: it is another one."""
+        row, batch = self._final(credential_id)
+        issuer, leaf_index = self._issuers.by_id(batch.issuer_id), row.credential_index - batch.first
+        anchors = (self._anchor(batch, issuer),)
+        document = self._document(batch, issuer)
+        return serialize_bundle(build_bundle(credential, salt, self._tree(batch), leaf_index, anchors, document))
 
     def _final(self, credential_id: str) -> tuple[AnyRow, Batch]:
         """A credential whose proof may leave, and its batch."""

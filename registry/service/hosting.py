@@ -19,6 +19,7 @@ from registry.service.identities import Identities, read_handed_document
 from registry.service.issuers import HOSTED, SELF, SIGNS_ELSEWHERE, SIGNS_HERE, Issuer, Issuers
 from registry.service.resigning import resign_open
 from registry.standards.did.document import document_hash
+from registry.standards.keys import DID_KEY
 
 __all__ = ["Claim", "ControllerKeys", "Hosting", "Rotation"]
 
@@ -88,11 +89,11 @@ class Hosting:
         self._check_new(name, did)
         named = did or self._issuers.default_did(name)
         handed = None if document is None else read_handed_document(document, named)
-        signs = signs or (SIGNS_HERE if handed is None and named.startswith("did:web:") else SIGNS_ELSEWHERE)
+        signs = signs or (SIGNS_HERE if handed is None and _is_made_here(named) else SIGNS_ELSEWHERE)
         self._check_signs(signs, named, handed)
         controller = self._keys.open_or_create(name)
         if signs == SIGNS_HERE:
-            self._context.keys.create(name, named, self._context.clock())
+            named = self._context.keys.create(name, named, self._context.clock()).did
         gift = self._gift(controller.address, nonce=0)  # a fresh address: its counter stands at 0
         authority = self._sign(controller, gift)
 
@@ -102,7 +103,7 @@ class Hosting:
                 call = SetDid(issuer.address, issuer.did, self._identities.keep(connection, issuer), nonce=1)
                 self._want(connection, issuer, operations.SET_DID, call, self._sign(controller, call))
 
-        return self._issuers.create(name, controller.address, HOSTED, did, also, signs=signs, document=handed)
+        return self._issuers.create(name, controller.address, HOSTED, named, also, signs=signs, document=handed)
 
     def create_self(
         self,
@@ -124,14 +125,14 @@ class Hosting:
         signs = signs or SIGNS_ELSEWHERE
         self._check_signs(signs, named, handed)
         if signs == SIGNS_HERE:
-            self._context.keys.create(name, named, self._context.clock())
+            named = self._context.keys.create(name, named, self._context.clock()).did
 
         def also(connection: Connection, issuer: Issuer) -> None:
             if signs == SIGNS_HERE:
                 call = SetDid(issuer.address, issuer.did, self._identities.keep(connection, issuer), nonce=0)
                 self._want(connection, issuer, operations.SET_DID, call, None)
 
-        return self._issuers.create(name, address, SELF, did, also, signs=signs, document=handed)
+        return self._issuers.create(name, address, SELF, named, also, signs=signs, document=handed)
 
     def authorize(self, issuer: Issuer) -> None:
         """Signs the gift of the key again, after the first signature ran out. Raises ConflictError, ChainError."""
@@ -182,6 +183,10 @@ class Hosting:
         """
         if issuer.signs != SIGNS_HERE:
             raise ConflictError("not_signed_here", f"{issuer.name} signs its credentials itself; there is no key here.")
+        if issuer.did.startswith(f"{DID_KEY}:"):
+            raise ConflictError(
+                "did_key", f"{issuer.name} is named by its key, which cannot change. Make a new issuer."
+            )
         if self._context.clock() <= self._context.keys.ring(issuer.name).current.valid_from:
             raise ConflictError("just_rotated", "The current key became valid this very second; do it a moment later.")
         # What was signed last is judged at an anchor that is still to come.
@@ -212,8 +217,9 @@ class Hosting:
             raise InvalidError(
                 "signs", "Where credentials are signed here, the DID document is made here, too.", "/signs"
             )
-        if signs == SIGNS_HERE and not did.startswith("did:web:"):
-            raise InvalidError("signs", "Keys that are made here can be published under a did:web only.", "/signs")
+        if signs == SIGNS_HERE and not _is_made_here(did):
+            message = "Keys that are made here can be published under a did:web, or be a did:key of their own."
+            raise InvalidError("signs", message, "/signs")
 
     def _under_way(self, connection: Connection, issuer: Issuer, kind: str) -> list[operations.Operation]:
         table = operations.table
@@ -244,3 +250,8 @@ class Hosting:
         operations.create(
             connection, issuer_id=issuer.id, kind=kind, call=call, now=self._context.clock(), authority=authority
         )
+
+
+def _is_made_here(did: str) -> bool:
+    """Whether a DID can name keys that are made here; a did:key that exists already is somebody's."""
+    return did == DID_KEY or did.startswith("did:web:")

@@ -16,7 +16,8 @@ from registry.service.context import Context
 from registry.service.errors import BusyError, InvalidError, NotFoundError
 from registry.service.issuers import SIGNS_HERE, Issuer, Issuers
 from registry.standards.did.document import Account, DidDocument, document_hash, parse_did_document
-from registry.standards.did.hosted import build_did_document
+from registry.standards.did.hosted import build_did_document, build_did_key_document
+from registry.standards.keys import DID_KEY
 from registry.store.tables import chain_claims, did_documents, issuers
 
 __all__ = ["Identities", "read_handed_document"]
@@ -35,6 +36,8 @@ class Identities:
         """The DID document as it is now. Raises NotFoundError if none is known here."""
         if issuer.signs == SIGNS_HERE:
             ring = self._context.keys.ring(issuer.name)
+            if issuer.did.startswith(f"{DID_KEY}:"):
+                return build_did_key_document(issuer.did, ring.current.public_key)
             chain = self._context.chain
             return build_did_document(
                 issuer.did, ring.keys, [Account(chain.chain_id, issuer.address)], self.registry_url(issuer)

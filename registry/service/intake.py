@@ -2,7 +2,8 @@
 
 Four kinds come in. An unsigned credential is completed and checked strictly, since it will go out under the issuer's
 name; one that the issuer secured itself has its proofs verified and is never altered; a template with a learner's data
-becomes an unsigned credential; of a bare commitment nothing is known, and nothing is asked.
+becomes an unsigned credential; of a bare commitment nothing is known, and nothing is asked. A fifth kind is given back
+at once (docs/adr/145): any credential of the VC Data Model, perhaps with a status entry of another registry.
 """
 
 import datetime as dt
@@ -17,21 +18,24 @@ from registry.core.credential import issuer_did, unix_time
 from registry.core.errors import JsonError
 from registry.core.status import ENTRIES_PER_LIST
 from registry.service.context import Context
-from registry.service.errors import InvalidError
+from registry.service.errors import ConflictError, InvalidError
 from registry.service.issuers import SIGNS_HERE, Issuer
-from registry.service.securing import credential_status
+from registry.service.securing import Securing, credential_status
 from registry.standards import openbadges
 from registry.standards.contexts import ContextError
+from registry.standards.datamodel import find_vc_faults
 from registry.standards.identity import hide_identities
+from registry.standards.proofs.creating import PROOF_SET
 from registry.standards.proofs.jose import envelope, open_envelope, verify_jwt
 from registry.standards.proofs.jsonld import JsonLdFault
 from registry.standards.proofs.rdfc import TooComplex
 from registry.standards.proofs.report import ProofReport, ProofStatus, ResolveKey
 from registry.standards.proofs.verifying import find_unmapped, verify_proofs
 
-__all__ = ["COMMITMENT", "SECURED", "SIGNED", "UNSIGNED", "Intake", "Prepared", "Submission"]
+__all__ = ["COMMITMENT", "ISSUED", "SECURED", "SIGNED", "UNSIGNED", "Intake", "Prepared", "Submission", "claimed_index"]
 
 SIGNED, UNSIGNED, SECURED, COMMITMENT = "signed", "unsigned", "secured", "commitment"
+ISSUED = "issued"  # signed, and given out before it was anchored
 
 _V2 = "https://www.w3.org/ns/credentials/v2"
 _V1 = "https://www.w3.org/2018/credentials/v1"
@@ -43,7 +47,8 @@ class Submission:
     """One credential to be taken in: ``document`` as parsed by core, or only the ``commitment`` to one (32 bytes).
 
     ``reservation``: the registry's id of the index that was reserved for it. ``supersedes``: the "id" of the credential
-    that this one corrects. ``line`` is where it stood in an import, ``size`` its bytes there.
+    that this one corrects. ``line`` is where it stood in an import, ``size`` its bytes there. ``at_once``: any unsigned
+    credential, to be given out before it is anchored, with proofs of these ``suites``.
     """
 
     document: Any = None
@@ -52,6 +57,8 @@ class Submission:
     size: int = 0
     commitment: bytes | None = None
     reservation: str | None = None
+    at_once: bool = False
+    suites: tuple[str, ...] = PROOF_SET
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Intake:
     def __init__(self, context: Context, resolve_key: ResolveKey) -> None:
         self._context = context
         self._resolve_key = resolve_key
+        self._securing = Securing(context)
 
     def prepare(self, issuer: Issuer, submission: Submission) -> Prepared:
         """Raises InvalidError, with the JSON pointers of all that is wrong."""
@@ -88,6 +96,8 @@ class Intake:
             document = envelope(document)
         if not isinstance(document, dict):
             raise InvalidError("not_an_object", "A credential is a JSON object, or a VC-JWT in a string.")
+        if submission.at_once:
+            return self._at_once(issuer, document, submission)
         if "proof" in document or open_envelope(document) is not None:
             return self._secured(issuer, document, submission)
         return self._unsigned(issuer, document, submission)
@@ -126,11 +136,48 @@ class Intake:
         unmapped = self._unmapped(bound, form)
         return Prepared(form, completed, None, completed["id"], None, digest, unmapped, submission)
 
-    def _check_badge(self, document: Mapping[str, Any], *, strict: bool) -> None:
+    def _at_once(self, issuer: Issuer, document: dict[str, Any], submission: Submission) -> Prepared:
+        """Any credential of the VC Data Model 2.0, issued in this issuer's name whoever it named, otherwise as it is.
+
+        A status entry of another registry is kept, and then none of ours is added: its place is in no list of ours.
+        """
+        if issuer.signs != SIGNS_HERE:
+            raise ConflictError("not_signed_here", f"{issuer.name} signs its credentials itself; there is no key here.")
+        if "proof" in document:
+            message = "The credential has a proof already. Hand it in with POST /v1/credentials instead."
+            raise InvalidError("already_secured", message, "/proof")
+        listed = {"credential": document, "suites": list(submission.suites)}
+        digest = hashlib.sha256(_canonicalize(listed)).digest()
+        completed = {"issuer": issuer.did, **document}
+        faults = find_vc_faults(completed, "credential")
+        if faults:
+            raise InvalidError.of("data_model", [(fault.pointer, fault.message) for fault in faults])
+        _check_shape(completed, (_V2,))
+        named = completed["issuer"]
+        completed["issuer"] = {**named, "id": issuer.did} if isinstance(named, dict) else issuer.did
+        if "id" not in document:
+            completed["id"] = uuid.UUID(bytes=self._context.random(16), version=4).urn
+        if self._context.rules.hide_emails:
+            completed = hide_identities(completed, self._new_salt)
+        foreign = "credentialStatus" in completed
+        if claimed_index(completed.get("credentialStatus"), issuer.status_base) is not None:
+            message = "The registry itself adds the entry of its own lists, because it holds the credential's index."
+            raise InvalidError("not_allowed", message, "/credentialStatus")
+        entry = {} if foreign else {"credentialStatus": credential_status(issuer.status_base, _LAST_INDEX)}
+        bound = {**completed, **entry}
+        self._check_badge(bound, strict=True, only=False)
+        self._check_size(_canonicalize(bound))
+        unmapped = self._unmapped(bound, ISSUED)
+        content = self._securing.sign(issuer, completed, submission.suites) if foreign else None
+        form = SECURED if foreign else ISSUED
+        return Prepared(form, completed, content, completed["id"], None, digest, unmapped, submission)
+
+    def _check_badge(self, document: Mapping[str, Any], *, strict: bool, only: bool = True) -> None:
+        """``only``: what is no badge is refused, if the policy says so."""
         kind = openbadges.class_of(document)
         rules = self._context.rules
         if kind is None or kind == "Profile":
-            if rules.open_badges_only:
+            if only and rules.open_badges_only:
                 message = 'This registry issues Open Badges 3.0: "type" must contain "OpenBadgeCredential".'
                 raise InvalidError("not_a_badge", message, "/type")
             return
@@ -184,12 +231,12 @@ class Intake:
         else:
             report = opened = verify_jwt(token, self._resolve_key, now)
             inner = opened.credential or {}
-        _check_report(report)
+        _check_report(report, listed=isinstance(document.get("proof"), list))
         _check_shape(inner, (_V2, _V1))
         if issuer_did(inner) != issuer.did:
             raise InvalidError("issuer", f"The credential must be issued by {issuer.did}.", "/issuer")
         self._check_badge(inner, strict=False)
-        index = _claimed_index(inner.get("credentialStatus"), issuer.status_base)
+        index = claimed_index(inner.get("credentialStatus"), issuer.status_base)
         if index is not None and index < 0:
             message = "Its status entry names no index of this issuer's sequence. Reserve one with POST /v1/indexes."
             raise InvalidError("status_index", message, "/credentialStatus")
@@ -209,19 +256,18 @@ class Intake:
             )
 
 
-def _check_report(report: ProofReport) -> None:
+def _check_report(report: ProofReport, *, listed: bool) -> None:
     """Raises InvalidError unless the proofs are good: what could not be judged is not taken for good."""
     if report.status is ProofStatus.GOOD:
         return
     bad = [item for item in report.outcomes if item.status is not ProofStatus.GOOD]
+    faults = [(f"/proof/{item.place}" if listed else "/proof", f"{item.detail} ({item.code})") for item in bad]
     if report.status is ProofStatus.UNKNOWN:
-        raise InvalidError.of(
-            "proof_unverified", [(f"/proof/{item.place}", f"{item.detail} ({item.code})") for item in bad]
-        )
-    raise InvalidError.of("proof_invalid", [(f"/proof/{item.place}", f"{item.detail} ({item.code})") for item in bad])
+        raise InvalidError.of("proof_unverified", faults)
+    raise InvalidError.of("proof_invalid", faults)
 
 
-def _claimed_index(status: object, base: str) -> int | None:
+def claimed_index(status: object, base: str) -> int | None:
     """The index in this registry that a status entry names; None if none of its lists is here, -1 if it is broken."""
     found: int | None = None
     for entry in status if isinstance(status, list) else [status]:
@@ -264,7 +310,7 @@ def _check_shape(document: Mapping[str, Any], first_contexts: Sequence[str]) -> 
         raise InvalidError("id", "id must be a URL or URN of at most 2,048 printable characters.", "/id")
     for name in ("validFrom", "validUntil", "issuanceDate", "expirationDate"):
         if name in document and unix_time(document[name]) is None:  # a verdict would refuse it for good
-            raise InvalidError("date_time", f"{name} must be a date and time with its offset from UTC.", f"/{name}")
+            raise InvalidError("date_time", f"{name} must be a date and time such as 2026-03-01T12:00:00Z.", f"/{name}")
 
 
 def _with_issuer(value: Any, issuer: Issuer) -> Any:
@@ -283,9 +329,11 @@ def _with_issuer(value: Any, issuer: Issuer) -> Any:
 
 def _canonicalize(document: Any) -> bytes:
     try:
-        return canonical.canonicalize(document)
+        content = canonical.canonicalize(document)
+        canonical.parse_json(content)  # 1e16 is a float that comes back as an integer beyond what JSON holds
     except JsonError as error:
         raise InvalidError("not_json", str(error)) from error
+    return content
 
 
 def _rfc3339(seconds: int) -> str:

@@ -179,6 +179,11 @@ class Issuers:
             row = connection.execute(select(*_COLUMNS).where(issuers.c.did == did)).one_or_none()
         return _issuer(row) if row is not None else None
 
+    def by_status_base(self, base: str) -> Issuer | None:
+        with self._context.database.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(issuers.c.status_base == base)).first()
+        return _issuer(row) if row is not None else None
+
     def all(self) -> list[Issuer]:
         with self._context.database.read() as connection:
             return [_issuer(row) for row in connection.execute(select(*_COLUMNS).order_by(issuers.c.id))]

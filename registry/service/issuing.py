@@ -19,12 +19,13 @@ from registry.core import canonical
 from registry.core.errors import JsonError
 from registry.core.leaf import leaf_hash
 from registry.service.context import Context
-from registry.service.errors import ConflictError, InvalidError, NotFoundError, NotReadyError, ServiceError
+from registry.service.errors import ConflictError, GoneError, InvalidError, NotFoundError, NotReadyError, ServiceError
 from registry.service.identifiers import new_id
 from registry.service.intake import COMMITMENT, SECURED, Intake, Prepared, Submission
 from registry.service.issuers import Issuer, lock_issuer
 from registry.service.reserving import held
 from registry.service.securing import Securing, leaf_of
+from registry.standards.proofs.creating import PROOF_SET
 from registry.standards.proofs.report import ResolveKey
 from registry.store.database import AnyRow
 from registry.store.tables import credentials, issuers
@@ -97,6 +98,20 @@ class Issuing:
         if isinstance(answer, ServiceError):
             raise answer
         return answer
+
+    def issue(self, issuer: Issuer, document: Any, suites: Sequence[str] = PROOF_SET) -> dict[str, Any]:
+        """Takes any unsigned credential and gives it out secured at once; it is anchored later (docs/adr/145).
+
+        The same request again gets the same credential. Raises as ``submit``, ConflictError if nothing is signed here,
+        GoneError if it was erased meanwhile.
+        """
+        accepted = self.take(issuer, Submission(document, at_once=True, suites=tuple(suites)))
+        with self._context.database.read() as connection:
+            content = connection.scalar(select(credentials.c.content).where(credentials.c.id == accepted.id))
+        if content is None:
+            raise GoneError("erased", "The credential was erased at once.")
+        secured: dict[str, Any] = canonical.parse_json(content)
+        return secured
 
     def import_lines(self, issuer: Issuer, lines: Iterable[bytes], idempotency_key: str | None) -> Iterator[LineResult]:
         """Takes NDJSON, line by line; blank lines are skipped. A broken line is named and the rest taken.
@@ -174,18 +189,26 @@ class Issuing:
         )
         by_key = {row.idempotency_key: row for row in rows}
         ids = [item.external_id for item in items if item.external_id is not None]
-        known = set(
-            connection.scalars(
-                select(credentials.c.external_id).where(
-                    credentials.c.issuer_id == issuer.id, credentials.c.external_id.in_(ids)
-                )
+        by_id = {
+            row.external_id: row
+            for row in connection.execute(
+                select(
+                    credentials.c.id,
+                    credentials.c.promised_at,
+                    credentials.c.request_digest,
+                    credentials.c.external_id,
+                ).where(credentials.c.issuer_id == issuer.id, credentials.c.external_id.in_(ids))
             )
-        )
+        }
+        known = set(by_id)
         answers: dict[int, Accepted | ServiceError] = {}
         keys_here: set[str] = set()
         for item in items:
             key = item.submission.idempotency_key
             row = by_key.get(key) if key else None
+            if item.submission.at_once and item.external_id in by_id:
+                same = by_id[item.external_id]  # its request needs no key of its own: the answer is the credential
+                row = same if same.request_digest == item.request_digest else None
             if row is not None and row.request_digest == item.request_digest:
                 answers[id(item)] = Accepted(row.id, row.promised_at, repeated=True, unmapped=item.unmapped)
             elif row is not None or (key and key in keys_here):
@@ -266,9 +289,11 @@ class Issuing:
         if not items:
             return
         rows = []
-        for index, item in enumerate(_shuffled(items, self._context.random), start=issuer.next_index):
+        numbered = list(enumerate(_shuffled(items, self._context.random), start=issuer.next_index))
+        contents = self._secure(issuer, numbered)
+        for index, item in numbered:
             identifier = new_id(self._context.random)
-            values = self._row(issuer, item, index)
+            values = self._row(issuer, item, index, contents.get(index))
             rows.append({"id": identifier, "issuer_id": issuer.id, "credential_index": index, **values})
             answers[id(item)] = Accepted(identifier, values["promised_at"], repeated=False, unmapped=item.unmapped)
         connection.execute(insert(credentials), rows)
@@ -276,13 +301,25 @@ class Issuing:
             update(issuers).where(issuers.c.id == issuer.id).values(next_index=issuer.next_index + len(rows))
         )
 
-    def _row(self, issuer: Issuer, item: Prepared, index: int) -> dict[str, Any]:
+    def _secure(self, issuer: Issuer, numbered: Sequence[tuple[int, Prepared]]) -> dict[int, bytes]:
+        """The contents of those that are secured here in the usual way, all at once, by index."""
+        usual = [
+            (index, item.document)
+            for index, item in numbered
+            if item.form != COMMITMENT and item.content is None and item.submission.suites == PROOF_SET
+        ]
+        indexes = [index for index, _ in usual]
+        made = self._securing.secure_many(issuer, [document for _, document in usual], indexes, PROOF_SET)
+        return dict(zip(indexes, made, strict=True))
+
+    def _row(self, issuer: Issuer, item: Prepared, index: int, content: bytes | None = None) -> dict[str, Any]:
         """Everything about a submission but its id and its place."""
         now = self._context.clock()
         if item.form == COMMITMENT:
-            content, salt, hashed = None, None, leaf_hash(item.submission.commitment or b"")
+            salt, hashed = None, leaf_hash(item.submission.commitment or b"")
         else:
-            content = item.content or self._securing.secure(issuer, item.document, index)
+            content = item.content or content
+            content = content or self._securing.secure(issuer, item.document, index, item.submission.suites)
             salt = self._context.random(32)
             hashed = leaf_of(content, salt)
         return {

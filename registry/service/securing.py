@@ -1,15 +1,17 @@
 """Binding a credential to its index: the status entry, the issuer's proofs, canonical bytes, leaf."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.core import canonical, leaf
 from registry.core.status import list_and_entry
 from registry.service.context import Context
 from registry.service.issuers import SIGNS_HERE, Issuer
-from registry.standards.proofs.creating import add_proofs
+from registry.standards.proofs.creating import PROOF_SET, add_proofs
 
 __all__ = ["Securing", "credential_status", "leaf_of", "unsecured"]
+
+_MANY = 200  # documents that are worth being handed to other processes
 
 
 class Securing:
@@ -18,16 +20,42 @@ class Securing:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def secure(self, issuer: Issuer, document: Mapping[str, Any], index: int) -> bytes:
+    def secure(
+        self, issuer: Issuer, document: Mapping[str, Any], index: int, suites: Sequence[str] = PROOF_SET
+    ) -> bytes:
         """The canonical bytes of the credential at this index, signed if this installation signs for the issuer.
 
         Raises RegistryError: the key cannot be opened, or the document cannot be signed.
         """
         bound = {**document, "credentialStatus": credential_status(issuer.status_base, index)}
         if issuer.signs == SIGNS_HERE:
-            signer = self._context.keys.signer(issuer.name)
-            bound = add_proofs(bound, signer, self._context.clock(), allow_unmapped=self._context.rules.allow_unmapped)
+            return self.sign(issuer, bound, suites)
         return canonical.canonicalize(bound)
+
+    def secure_many(
+        self, issuer: Issuer, documents: Sequence[Mapping[str, Any]], indexes: Sequence[int], suites: Sequence[str]
+    ) -> list[bytes]:
+        """``secure`` for many documents at once, on all cores where that pays. Raises RegistryError as ``secure``."""
+        pool = self._context.batch_signer
+        if pool is not None and issuer.signs == SIGNS_HERE and len(documents) >= _MANY:
+            bound = [
+                {**document, "credentialStatus": credential_status(issuer.status_base, index)}
+                for document, index in zip(documents, indexes, strict=True)
+            ]
+            allowed = self._context.rules.allow_unmapped
+            signed = pool.sign(issuer.name, bound, self._context.clock(), suites, allowed)
+            if signed is not None:
+                return signed
+        return [
+            self.secure(issuer, document, index, suites) for document, index in zip(documents, indexes, strict=True)
+        ]
+
+    def sign(self, issuer: Issuer, document: Mapping[str, Any], suites: Sequence[str] = PROOF_SET) -> bytes:
+        """The canonical bytes of the document with the issuer's proofs. Raises RegistryError as ``secure``."""
+        signer = self._context.keys.signer(issuer.name)
+        allowed = self._context.rules.allow_unmapped
+        signed = add_proofs(document, signer, self._context.clock(), suites=suites, allow_unmapped=allowed)
+        return canonical.canonicalize(signed)
 
 
 def leaf_of(content: bytes, salt: bytes) -> bytes:

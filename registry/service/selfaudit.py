@@ -19,6 +19,7 @@ from registry.core.audit_database import (
     audit_stored_batches,
 )
 from registry.service.batching import Batch, BatchState, load_batches
+from registry.service.intake import COMMITMENT
 from registry.store.database import Database
 from registry.store.tables import batches, credentials, issuers, status_requests
 
@@ -60,12 +61,13 @@ def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> Store
 def _rows(connection: Connection, batch: Batch) -> Iterator[StoredCredential]:
     columns = credentials.c
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(columns.id, columns.credential_index, columns.state, columns.content, columns.salt)
+        select(columns.id, columns.credential_index, columns.state, columns.form, columns.content, columns.salt)
         .where(columns.batch_id == batch.id)
         .order_by(columns.credential_index, columns.id)
     )
     for row in rows:
-        yield StoredCredential(row.id, row.credential_index, row.state != "LIVE", row.content, row.salt)
+        empty = row.state != "LIVE" or row.form == COMMITMENT
+        yield StoredCredential(row.id, row.credential_index, empty, row.content, row.salt)
 
 
 def _statuses(connection: Connection, addresses: dict[int, bytes], view: ChainView) -> Iterator[StoredStatus]:

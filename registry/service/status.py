@@ -18,6 +18,7 @@ from registry.service import operations
 from registry.service.batching import BatchState
 from registry.service.context import Context
 from registry.service.errors import ConflictError, GoneError, InvalidError, NotFoundError
+from registry.service.intake import ISSUED
 from registry.service.issuers import Issuer, Issuers, lock_issuer
 from registry.store.database import AnyRow
 from registry.store.tables import batches, credentials, issuers, status_requests
@@ -72,7 +73,8 @@ class StatusService:
                 )
             if credential.state == "ERASED" and credential.batch_id is None:
                 raise GoneError("erased", "The credential was erased before it was sealed.")
-            if action == "revoke" and credential.batch_id is None:
+            # What was given out before it was sealed has to be revoked for all to see, once it is anchored.
+            if action == "revoke" and credential.batch_id is None and credential.form != ISSUED:
                 self._make_tombstone(connection, credential_id, "WITHDRAWN")
                 return StatusRequest(credential_id, action, "WITHDRAWN")
             last = self._last_request(connection, credential_id)
@@ -362,7 +364,7 @@ def _shows(words: dict[int, Any], row: AnyRow) -> bool:
 
 def _own_credential(connection: Connection, issuer: Issuer, credential_id: str) -> AnyRow:
     row = connection.execute(
-        select(credentials.c.id, credentials.c.state, credentials.c.batch_id)
+        select(credentials.c.id, credentials.c.state, credentials.c.batch_id, credentials.c.form)
         .where(credentials.c.id == credential_id, credentials.c.issuer_id == issuer.id)
         .with_for_update()
     ).one_or_none()

@@ -19,7 +19,7 @@ from registry.core.errors import ShapeError
 from registry.service.errors import InvalidError
 from registry.service.issuing import LineResult, Submission
 
-__all__ = ["Template", "parse_template", "read_csv"]
+__all__ = ["Template", "compile_template", "fill_template", "parse_template", "read_csv"]
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?")
@@ -37,10 +37,14 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """``required`` and ``optional`` are columns; one that is both somewhere is required. ``size`` in bytes."""
+    """``required`` and ``optional`` are columns; one that is both somewhere is required. ``size`` in bytes.
+
+    ``numbers`` are the columns that have to hold one, whichever of the two they are.
+    """
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    numbers: frozenset[str]
     size: int
     _parts: Any
 
@@ -52,7 +56,11 @@ class Template:
 
 def parse_template(data: bytes) -> Template:
     """Raises JsonError, or ShapeError with the place of what is wrong."""
-    document = parse_json(data)
+    return compile_template(parse_json(data), len(data))
+
+
+def compile_template(document: object, size: int = 0) -> Template:
+    """The same for what is parsed already. Raises ShapeError."""
     if not isinstance(document, dict):
         raise ShapeError("a template is a JSON object: a credential with {{column}} in its strings")
     slots: list[_Slot] = []
@@ -61,7 +69,18 @@ def parse_template(data: bytes) -> Template:
         raise ShapeError("a template needs at least one {{column}}: as it is, every row would give the same credential")
     required = dict.fromkeys(slot.column for slot in slots if not slot.optional)
     optional = dict.fromkeys(slot.column for slot in slots if slot.optional and slot.column not in required)
-    return Template(tuple(required), tuple(optional), len(data), parts)
+    numbers = frozenset(slot.column for slot in slots if slot.number)
+    return Template(tuple(required), tuple(optional), numbers, size, parts)
+
+
+def fill_template(template: object, data: Mapping[str, str]) -> dict[str, Any]:
+    """One credential from a template and one learner's data, by column. Raises InvalidError, ShapeError."""
+    compiled = compile_template(template)
+    missing = [name for name in compiled.required if name not in data]
+    if missing:
+        raise InvalidError("column_missing", f"The template needs {', '.join(map(repr, missing))}.", "/data")
+    cells = dict.fromkeys(compiled.optional, "") | {name: cell.strip() for name, cell in data.items()}
+    return compiled.fill(cells)
 
 
 def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Iterator[Submission | LineResult]:

@@ -22,9 +22,11 @@ from registry.core.canonical import canonicalize, parse_json
 from registry.core.errors import InputError, JsonError, ShapeError
 from registry.core.notation import base64url_text, parse_base64url, parse_time, time_text
 from registry.core.shape import Shape
+from registry.standards.did.key import did_key
 from registry.standards.proofs.publickey import KeyKind, PublicKey, PublicKeyError, ed25519_key
 
 __all__ = [
+    "DID_KEY",
     "SCRYPT_N",
     "KeyRing",
     "KeyRingError",
@@ -34,6 +36,9 @@ __all__ = [
     "create_key_ring",
     "load_key_ring",
 ]
+
+# In place of a DID: the did:key of the key that is made for it.
+DID_KEY = "did:key"
 
 # RFC 7914 with r = 8, p = 1: 128 MiB and about a third of a second.
 SCRYPT_N = 1 << 17
@@ -130,6 +135,11 @@ class KeyRing:
         """The key that signs now."""
         return self.keys[-1]
 
+    @property
+    def verification_method(self) -> str:
+        """The DID URL of the key that signs now."""
+        return method_of(self.did, self.current)
+
     def unlock(self, password: Callable[[], str]) -> LocalSigner:
         """Opens the current key. Raises KeyRingError for a wrong password or a changed file; takes scrypt's time."""
         secret = _derive(password(), self._locked.salt, self._locked.scrypt_n)
@@ -137,7 +147,7 @@ class KeyRing:
             raw = AESGCM(secret).decrypt(self._locked.nonce, self._locked.ciphertext, _bound(self.did, self.current))
         except InvalidTag:
             raise KeyRingError("The signing key does not open: a wrong password, or the file was changed.") from None
-        signer = LocalSigner(f"{self.did}#{self.current.name}", Ed25519PrivateKey.from_private_bytes(raw))
+        signer = LocalSigner(self.verification_method, Ed25519PrivateKey.from_private_bytes(raw))
         if signer.public_key.raw != self.current.public_key.raw:
             raise KeyRingError("The signing key is not the one that the file names.")
         return signer
@@ -150,6 +160,8 @@ class KeyRing:
         The overlap is for credentials that are signed and not anchored yet: their key is judged at the anchor's time.
         For a compromised key it is 0: whatever it signed and is not anchored by now has to be signed again.
         """
+        if self.did.startswith(f"{DID_KEY}:"):
+            raise KeyRingError("A did:key is its key: it has no other one. Make a new issuer.")
         if overlap_seconds < 0 or (compromised and overlap_seconds):
             raise KeyRingError("The overlap is not negative, and none where the former key is compromised.")
         if now <= self.current.valid_from:
@@ -158,7 +170,7 @@ class KeyRing:
             raise KeyRingError(f"A ring holds {_MAX_KEYS} keys at most.")
         former = replace(self.current, valid_until=now + overlap_seconds, compromised=compromised)
         name = f"key-{int(self.current.name.removeprefix('key-')) + 1}"
-        key, locked = _make(self.did, name, now, password(), self._locked.scrypt_n)
+        _, key, locked = _make(self.did, name, now, password(), self._locked.scrypt_n)
         return KeyRing(self.did, (*self.keys[:-1], former, key), locked)
 
     def save(self, path: Path) -> None:
@@ -217,13 +229,16 @@ class KeyRing:
 
 
 def create_key_ring(did: str, password: Callable[[], str], now: int, *, scrypt_n: int = SCRYPT_N) -> KeyRing:
-    """A ring with one new key, valid from ``now`` (Unix seconds). Not written yet. Raises KeyRingError."""
-    if not _DID.fullmatch(did):
+    """A ring with one new key, valid from ``now`` (Unix seconds). Not written yet. Raises KeyRingError.
+
+    ``did`` may be ``DID_KEY``: then the DID follows from the key.
+    """
+    if did != DID_KEY and not _DID.fullmatch(did):
         raise KeyRingError("Signing keys belong to a DID.")
     if scrypt_n < 2 or scrypt_n > _MAX_SCRYPT_N or scrypt_n & (scrypt_n - 1):
         raise KeyRingError("scrypt's cost is a power of two, 2^20 at most.")
-    key, locked = _make(did, "key-1", now, password(), scrypt_n)
-    return KeyRing(did, (key,), locked)
+    named, key, locked = _make(did, "key-1", now, password(), scrypt_n)
+    return KeyRing(named, (key,), locked)
 
 
 def load_key_ring(path: Path) -> KeyRing:
@@ -237,12 +252,19 @@ def load_key_ring(path: Path) -> KeyRing:
     return _from_json(content)
 
 
-def _make(did: str, name: str, now: int, password: str, scrypt_n: int) -> tuple[SigningKey, _Locked]:
+def method_of(did: str, key: SigningKey) -> str:
+    """The DID URL of a key: a did:key names its only one by the key, all others by its name in the ring."""
+    return f"{did}#{key.public_key.multikey if did.startswith(f'{DID_KEY}:') else key.name}"
+
+
+def _make(did: str, name: str, now: int, password: str, scrypt_n: int) -> tuple[str, SigningKey, _Locked]:
+    """A new key, locked, and the DID that it is for."""
     private = Ed25519PrivateKey.generate()
     key = SigningKey(name, ed25519_key(private.public_key().public_bytes_raw()), now)
+    did = did_key(key.public_key) if did == DID_KEY else did
     salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
     ciphertext = AESGCM(_derive(password, salt, scrypt_n)).encrypt(nonce, private.private_bytes_raw(), _bound(did, key))
-    return key, _Locked(scrypt_n, salt, nonce, ciphertext)
+    return did, key, _Locked(scrypt_n, salt, nonce, ciphertext)
 
 
 def _derive(password: str, salt: bytes, scrypt_n: int) -> bytes:

@@ -1,5 +1,6 @@
 """W3C Bitstring Status List v1.0: building the lists that an issuer publishes, and reading those of others.
 
+Its draft, StatusList2021, is read, too: the same list under other names, in base64 without the prefix of multibase.
 Ours come from the words of the chain (core's status.py). Others' are hostile until shown otherwise: whatever is wrong
 with one, the answer is UNKNOWN with a code of its own, never an exception and never "not revoked".
 """
@@ -33,8 +34,12 @@ _MAX_ENCODED = 4 * MAX_LIST_BYTES // 3 + 4096  # what does not compress at all i
 
 _CREDENTIAL_TYPE = "BitstringStatusListCredential"
 _LIST_TYPE = "BitstringStatusList"
+_LIST_2021 = ("StatusList2021Credential", "StatusList2021")
 _ENTRY_TYPE = "BitstringStatusListEntry"
+# Of an entry, the types of the list credential and of its subject.
+_LISTS_OF = {_ENTRY_TYPE: (_CREDENTIAL_TYPE, _LIST_TYPE), "StatusList2021Entry": _LIST_2021}
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_BASE64 = re.compile(r"[A-Za-z0-9_/+-]*={0,2}")  # with both alphabets, as lists of 2021 are met
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
 # RFC 1952: deflate, no name, no time, slowest compression, unknown system: the same bytes on every machine.
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000002ff")
@@ -131,6 +136,7 @@ class StatusList:
     purposes: tuple[str, ...]
     bits: bytes
     ttl_seconds: float | None
+    types: tuple[str, ...] = (_CREDENTIAL_TYPE,)
 
     def is_set(self, entry: int) -> bool:
         """The bit of one entry. Raises StatusListError beyond the end."""
@@ -140,27 +146,32 @@ class StatusList:
 
 
 def parse_status_list(credential: object) -> StatusList:
-    """Reads a BitstringStatusListCredential as parsed JSON. Raises StatusListError.
+    """Reads a BitstringStatusListCredential or StatusList2021Credential as parsed JSON. Raises StatusListError.
 
     Proof and validity are not looked at: proofs have their own module, the time is ``check_status``'s matter.
     """
-    if not isinstance(credential, dict) or _CREDENTIAL_TYPE not in _listed(credential.get("type")):
+    types = _listed(credential.get("type")) if isinstance(credential, dict) else []
+    expected = next((pair for pair in _LISTS_OF.values() if pair[0] in types), None)
+    if not isinstance(credential, dict) or expected is None:
         raise StatusListError(ListCode.NOT_A_LIST, f"What was read is no {_CREDENTIAL_TYPE}.")
     issuer = issuer_did(credential)
     subject = credential.get("credentialSubject")
-    if issuer is None or not isinstance(subject, dict) or _LIST_TYPE not in _listed(subject.get("type")):
-        raise StatusListError(ListCode.NOT_A_LIST, f"It has no issuer, or its subject is no {_LIST_TYPE}.")
+    if issuer is None or not isinstance(subject, dict) or expected[1] not in _listed(subject.get("type")):
+        raise StatusListError(ListCode.NOT_A_LIST, f"It has no issuer, or its subject is no {expected[1]}.")
     purposes = tuple(item for item in _listed(subject.get("statusPurpose")) if isinstance(item, str))
     ttl = subject.get("ttl")
     if not purposes or (ttl is not None and (type(ttl) not in (int, float) or not ttl >= 0)):
         raise StatusListError(ListCode.NOT_A_LIST, "It has no statusPurpose, or a ttl that is no time.")
     if subject.get("statusSize", 1) != 1:
         raise StatusListError(ListCode.SIZE, "Only lists with one bit for each entry can be read.")
-    bits = decode_list(subject.get("encodedList"))
+    encoded = subject.get("encodedList")
+    if expected == _LIST_2021 and isinstance(encoded, str) and _BASE64.fullmatch(encoded):
+        encoded = "u" + encoded.rstrip("=").translate({43: 45, 47: 95})
+    bits = decode_list(encoded)
     address = credential.get("id")
-    return StatusList(
-        address if isinstance(address, str) else None, issuer, purposes, bits, None if ttl is None else ttl / 1000
-    )
+    ttl_seconds = None if ttl is None else ttl / 1000
+    words = tuple(word for word in types if isinstance(word, str))
+    return StatusList(address if isinstance(address, str) else None, issuer, purposes, bits, ttl_seconds, words)
 
 
 def decode_list(encoded: object) -> bytes:
@@ -227,9 +238,13 @@ def _look_up(
     """The bit and the list's address. Raises StatusListError."""
     if not isinstance(entry, dict):
         raise StatusListError(ListCode.ENTRY, "The status entry is not an object.")
-    if _ENTRY_TYPE not in _listed(entry.get("type")):
-        raise StatusListError(ListCode.TYPE, f"Only status entries of the type {_ENTRY_TYPE} can be followed.")
+    kind = next((word for word in _LISTS_OF if word in _listed(entry.get("type"))), None)
+    if kind is None:
+        message = f"Only status entries of the types {' and '.join(_LISTS_OF)} can be followed."
+        raise StatusListError(ListCode.TYPE, message)
     index, address, purpose = (entry.get(key) for key in ("statusListIndex", "statusListCredential", "statusPurpose"))
+    if kind != _ENTRY_TYPE and type(index) is int:
+        index = str(index)
     if not (isinstance(index, str) and _DECIMAL.fullmatch(index) and isinstance(address, str)):
         message = "The status entry lacks statusListIndex, a decimal number, or statusListCredential, both in strings."
         raise StatusListError(ListCode.ENTRY, message)
@@ -241,6 +256,10 @@ def _look_up(
     if status_list is None:
         raise StatusListError(ListCode.UNREACHABLE, f"The status list {short(address, 200)} could not be read.")
     found = parse_status_list(status_list)
+    if _LISTS_OF[kind][0] not in found.types:
+        raise StatusListError(
+            ListCode.NOT_A_LIST, f"The entry is followed to a {_LISTS_OF[kind][0]}, and this is none."
+        )
     if found.issuer != credential_issuer:
         message = (
             f"The list is issued by {short(found.issuer, 200)}, the credential by {short(credential_issuer, 200)}."

@@ -17,8 +17,8 @@ from anchors.base import Call, ContractCall, Fees, Signature, SignedTransaction,
 from anchors.ethereum.keystore import SCRYPT_N, KeystoreSigner, create_keystore
 from registry.core.errors import InputError
 from registry.settings import ENV_PREFIX, Settings
+from registry.standards.keys import DID_KEY, KeyRing, LocalSigner, create_key_ring, load_key_ring
 from registry.standards.keys import SCRYPT_N as RING_SCRYPT_N
-from registry.standards.keys import KeyRing, LocalSigner, create_key_ring, load_key_ring
 
 __all__ = [
     "ControllerFiles",
@@ -118,7 +118,7 @@ class SigningKeyFiles:
             cost = _DEV_SCRYPT_N if self._settings.uses_embedded_chain else RING_SCRYPT_N
             create_key_ring(did, self._password, now, scrypt_n=cost).save(path)
         ring = self.ring(name)
-        if ring.did != did:
+        if ring.did != did and not (did == DID_KEY and ring.did.startswith(f"{DID_KEY}:")):
             raise InputError(f"The file {path} holds the signing keys of {ring.did}. Move it away first.")
         return ring
 
@@ -137,7 +137,7 @@ class SigningKeyFiles:
 
     def signer(self, name: str) -> LocalSigner:
         ring = self.ring(name)
-        method = f"{ring.did}#{ring.current.name}"
+        method = ring.verification_method
         with self._lock:
             signer = self._signers.get(name)
             if signer is None or signer.verification_method != method:

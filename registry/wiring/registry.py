@@ -5,22 +5,25 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from anchors.base import Chain, ContractCall, Signature
+from anchors.base import Chain, ChainError, ContractCall, Signature
 from anchors.ethereum import recover_signer
+from registry.core.canonical import parse_json
 from registry.core.errors import RegistryError
 from registry.core.model import Policy
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context, Rules
-from registry.service.errors import NotReadyError
+from registry.service.correcting import Correcting
+from registry.service.errors import NotReadyError, ServiceError
 from registry.service.following import Follower
 from registry.service.health import Health
 from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
@@ -29,13 +32,13 @@ from registry.service.statuslists import StatusLists
 from registry.service.verifying import Verifier
 from registry.service.worker import Worker
 from registry.settings import Settings
-from registry.standards.did.fetching import HttpsFetcher
 from registry.standards.did.resolver import DidResolver
 from registry.store.database import Database
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.installation import Binding, chain_at, check_binding, network_for, nodes_of, read_binding
 from registry.wiring.keys import ControllerFiles, KeystoreFile, SigningKeyFiles, operator_file
-from registry.wiring.trust import default_policy, named_contract, read_policy, with_pins
+from registry.wiring.signing_pool import SigningPool
+from registry.wiring.trust import default_policy, judging_of, named_contract, read_policy, resolver_of, with_pins
 
 __all__ = ["Registry", "open_registry"]
 
@@ -53,6 +56,7 @@ class Registry:
     signing: Signing
     issuing: Issuing
     reserving: Reserving
+    correcting: Correcting
     resolver: DidResolver
     batching: Batching
     status: StatusService
@@ -87,7 +91,28 @@ class Registry:
 
     @cached_property
     def verifier(self) -> Verifier:
-        return Verifier(self.chains, self.policy, self.context.clock, self.status.announced)
+        return Verifier(self.chains, self.policy, self.context.clock, self.status.announced, self.judging)
+
+    @cached_property
+    def judging(self) -> Judging:
+        """Judges credentials without a chain; this registry's own issuers from what is kept here."""
+        return judging_of(
+            self.settings, self.resolver, self.context.clock, pinned=self.identities.pinned, local=self._own_list
+        )
+
+    def _own_list(self, url: str) -> dict[str, Any] | None:
+        """A status list that this registry serves itself; None for every other address, or if it has none to give."""
+        base, _, rest = url.rpartition("/status/")
+        purpose, _, number = rest.partition("/")
+        issuer = self.issuers.by_status_base(f"{base}/status") if number.isdecimal() and len(number) < 10 else None
+        if issuer is None:
+            return None
+        try:
+            content = self.status_lists.current(issuer, purpose, int(number))
+        except (ServiceError, ChainError):
+            return None
+        found: dict[str, Any] = parse_json(content)
+        return found
 
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
@@ -95,6 +120,8 @@ class Registry:
         return Worker(self.context, self.issuers, self.batching, self.status, self.binding.first_block)
 
     def close(self) -> None:
+        if isinstance(self.context.batch_signer, SigningPool):
+            self.context.batch_signer.close()
         close = getattr(self.context.chain, "close", None)
         if close is not None:
             close()
@@ -165,11 +192,13 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         clock=_clock,
         random=secrets.token_bytes,
         keys=SigningKeyFiles(settings),
+        batch_signer=SigningPool(settings),
     )
     issuers = Issuers(context)
     identities = Identities(context, issuers)
-    resolver = DidResolver(HttpsFetcher(), _clock)
+    resolver = resolver_of(settings, _clock)
     batching = Batching(context)
+    issuing, status = Issuing(context, KeyFinder(identities, resolver)), StatusService(context, issuers)
     return Registry(
         settings=settings,
         binding=binding,
@@ -178,11 +207,12 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         identities=identities,
         hosting=Hosting(context, issuers, identities, ControllerFiles(settings)),
         signing=Signing(context, issuers, _recover),
-        issuing=Issuing(context, KeyFinder(identities, resolver)),
+        issuing=issuing,
+        correcting=Correcting(context, issuing, status),
         reserving=Reserving(context),
         resolver=resolver,
         batching=batching,
-        status=StatusService(context, issuers),
+        status=status,
         status_lists=StatusLists(context, binding.first_block),
         bundles=Bundles(context, issuers, identities, batching),
         health=Health(database, _clock),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anchors.artifact import load_artifact
 from anchors.base import ChainError, Network
@@ -17,16 +17,26 @@ from registry.core.canonical import parse_json
 from registry.core.errors import InputError, PolicyError
 from registry.core.model import IssuerPin, Policy, TrustedChain
 from registry.core.policy import MAX_POLICY_BYTES, parse_policy
+from registry.service.foreignlists import ForeignLists, list_fetcher
+from registry.service.judging import Judging
 from registry.service.verifying import Verifier
 from registry.settings import Settings
+from registry.standards.did.document import DidDocument
+from registry.standards.did.fetching import HttpsFetcher
+from registry.standards.did.resolver import DidResolver
 from registry.wiring.installation import chain_at
 
 if TYPE_CHECKING:
     from anchors.ethereum.transport import Transport
 
 __all__ = [
-    "ask_chain_id", "default_policy", "end_warnings", "named_contract", "outside_verifier", "read_policy", "with_pins",
+    "ask_chain_id", "default_policy", "end_warnings", "judging_of", "named_contract", "outside_verifier", "read_policy",
+    "resolver_of", "with_pins",
 ]  # fmt: skip
+
+_FETCH_SECONDS = 5.0
+_MAX_FETCHES = 16  # for strangers' requests: each may take its time, and holds a thread
+_MAX_FETCHES_OUTSIDE = 1_000  # for one's own files
 
 
 def default_policy(settings: Settings) -> Policy:
@@ -63,10 +73,15 @@ def named_contract(settings: Settings, chain_id: int, contract: bytes, code_hash
 def with_pins(policy: Policy, pins: Sequence[IssuerPin], *, instead: bool = False) -> Policy:
     """Adds pins; an address that the policy pins already keeps its pin, unless the new ones count ``instead``."""
     if instead:
-        new = {pin.address for pin in pins}
-        return replace(policy, issuers=(*(pin for pin in policy.issuers if pin.address not in new), *pins))
-    known = {pin.address for pin in policy.issuers}
-    return replace(policy, issuers=(*policy.issuers, *(pin for pin in pins if pin.address not in known)))
+        new = {_key(pin): pin for pin in pins}
+        return replace(policy, issuers=(*(pin for pin in policy.issuers if _key(pin) not in new), *new.values()))
+    known = {_key(pin) for pin in policy.issuers}
+    return replace(policy, issuers=(*policy.issuers, *(pin for pin in pins if _key(pin) not in known)))
+
+
+def _key(pin: IssuerPin) -> bytes | str:
+    """An address belongs to one issuer; without one, the identifier stands for itself."""
+    return pin.did if pin.address is None else pin.address
 
 
 def _chains_of(
@@ -121,7 +136,33 @@ def outside_verifier(
         for chain in chains_to_ask.values():
             chain.close()
 
-    return Verifier(chains_to_ask, lambda: policy, lambda: int(time.time())), close
+    judging = judging_of(settings, resolver_of(settings, _clock), _clock, max_fetches=_MAX_FETCHES_OUTSIDE)
+    return Verifier(chains_to_ask, lambda: policy, _clock, judging=judging), close
+
+
+def resolver_of(settings: Settings, clock: Callable[[], int]) -> DidResolver:
+    """Resolves did:web within what the settings allow, and did:key."""
+    fetcher = HttpsFetcher(allow_loopback=settings.fetch_loopback, timeout=_FETCH_SECONDS)
+    return DidResolver(fetcher if settings.fetch_documents else None, clock, allow_loopback=settings.fetch_loopback)
+
+
+def judging_of(
+    settings: Settings,
+    resolver: DidResolver,
+    clock: Callable[[], int],
+    *,
+    pinned: Callable[[str], DidDocument | None] | None = None,
+    local: Callable[[str], dict[str, Any] | None] | None = None,
+    max_fetches: int = _MAX_FETCHES,
+) -> Judging:
+    """Judges credentials within what the settings allow. ``local``: lists that this installation serves itself."""
+    fetcher = list_fetcher(allow_loopback=settings.fetch_loopback, timeout=_FETCH_SECONDS)
+    lists = ForeignLists(fetcher if settings.fetch_documents else None, clock, local=local)
+    return Judging(resolver, clock, lists=lists, pinned=pinned, max_fetches=max_fetches)
+
+
+def _clock() -> int:
+    return int(time.time())
 
 
 def ask_chain_id(urls: Sequence[str], timeout: float) -> int | None:

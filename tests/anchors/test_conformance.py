@@ -31,7 +31,7 @@ from anchors.base import (
     SuspensionChanged,
     TransactionRefused,
 )
-from registry.core.model import BatchRecord, BlockRef, StatusWords
+from registry.core.model import BatchRecord, BlockRef, Claim, StatusWords
 
 ROOT = b"\x11" * 32
 OTHER = b"\x22" * 32
@@ -165,6 +165,23 @@ def test_evidence_is_one_blocks(backend: Any) -> None:
     assert (absent.location.block_hash, absent.location.transaction) == (None, None)
     assert (unknown.record, unknown.words) == (None, {0: StatusWords(0, 0)})
     assert chain.read_evidence([]) == []
+
+
+def test_claims_are_read_with_the_evidence(backend: Any) -> None:
+    me, chain = backend.signer.address, backend.chain
+    did = "did:web:example.org"
+    backend.send(AnchorBatch(me, ROOT, 0, 300))
+    state = backend.send(SetDid(me, did, b"\x33" * 32))
+    block = chain.block(state.block_number)
+    backend.send(SetDid(me, did, b"\x44" * 32))
+    backend.send(SetDid(me, did, b"\x33" * 32))  # a repeat keeps the first time
+    asked = ((did, b"\x33" * 32), (did, b"\x55" * 32), ("did:web:other.example", b"\x33" * 32))
+    claimed, others = chain.read_evidence(
+        [EvidenceQuery(me, ROOT, 0, (0,), asked), EvidenceQuery(b"\x66" * 20, ROOT, 0, (), asked[:1])]
+    )
+    assert claimed.claims == (Claim(*asked[0], block.timestamp), Claim(*asked[1], 0), Claim(*asked[2], 0))
+    assert claimed.words == {0: StatusWords(0, 0)}
+    assert others.claims == (Claim(*asked[0], 0),)
 
 
 def test_more_queries_than_a_batch_takes(backend: Any) -> None:

@@ -109,7 +109,7 @@ def test_generated_imports_get_an_answer_for_each_line(
         assert response.json()["code"] == "invalid_parameter"
         return
     assert response.status_code == 200, response.text
-    *answers, last = [json.loads(line) for line in response.text.splitlines()]
+    *answers, last = [json.loads(line) for line in response.content.splitlines()]
     numbers = [number for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
     assert [answer["line"] for answer in answers] == numbers
     assert last["summary"]["complete"] is True

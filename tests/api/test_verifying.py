@@ -1,5 +1,6 @@
 """Verifying over HTTP."""
 
+import base64
 import json
 import threading
 from typing import Any
@@ -8,7 +9,12 @@ import httpx
 import pytest
 
 from anchors.base import ChainUnreachable
+from registry.standards.baking import bake, default_png, default_svg, split_bundle
+from registry.standards.proofs.creating import add_proofs
 from support.served import Api, problem
+from support.signed import badge, signer_of, signing_key
+
+KEY = f"did:key:{signing_key().public_key.multikey}"
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +161,87 @@ def test_verifying_from_any_web_page_is_possible(api: Api, bundle: Any) -> None:
         response = api.public.post("/v1/verify", json=body, headers={"Origin": "https://employer.example"})
         assert response.headers["access-control-allow-origin"] == "*"
         assert "Authorization" not in preflight.headers["access-control-allow-headers"]
+
+
+# --- more than bundles ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alone(api: Api) -> Any:
+    """A signed credential without a bundle, by a did:key that the policy does not know."""
+    return add_proofs(badge(issuer=KEY), signer_of(KEY, 1, KEY.removeprefix("did:key:")), api.house.clock.now)
+
+
+def codes(response: httpx.Response) -> dict[str, str]:
+    assert response.status_code == 200, response.text
+    return {check["name"]: f"{check['outcome']} {check['code']}" for check in response.json()["checks"]}
+
+
+def test_a_credential_alone_says_that_nothing_proves_its_time(api: Api, alone: Any) -> None:
+    for response in (
+        api.public.post("/v1/verify", json=alone),
+        api.public.post("/v1/verify", json={"credential": alone}),
+        api.public.post("/v1/verify", content=json.dumps(alone), headers={"Content-Type": "application/vc"}),
+    ):
+        found = codes(response)
+        assert (response.json()["basis"], response.json()["anchoredAt"]) == ("signature", None)
+        assert (found["signature"], found["anchor"], found["issuer"]) == (
+            "PASS ok", "SKIPPED no_bundle", "UNKNOWN issuer_not_pinned",
+        )  # fmt: skip
+
+
+def test_a_jwt_is_taken_as_text_and_in_a_question(api: Api) -> None:
+    for response in (
+        api.public.post("/v1/verify", content="a.b.c", headers={"Content-Type": "application/vc+jwt"}),
+        api.public.post("/v1/verify", json={"credential": "a.b.c"}),
+    ):
+        assert codes(response)["format"] == "FAIL envelope_unreadable"
+
+
+@pytest.mark.parametrize(("make", "kind"), [(default_png, "image/png"), (default_svg, "image/svg+xml")])
+def test_a_baked_image_is_verified(api: Api, bundle: Any, alone: Any, make: Any, kind: str) -> None:
+    plain = make("Uni") if kind == "image/png" else make("Badge", "Uni")
+    credential, companion = split_bundle(json.dumps(bundle).encode())
+    whole, single = bake(plain, credential, companion), bake(plain, json.dumps(alone).encode())
+    response = api.public.post("/v1/verify", content=whole, headers={"Content-Type": kind})
+    assert (response.json()["status"], response.json()["basis"]) == ("VALID", "anchor")
+    response = api.public.post("/v1/verify", content=single, headers={"Content-Type": kind})
+    assert (response.json()["status"], response.json()["basis"]) == ("INDETERMINATE", "signature")
+    response = api.public.post("/v1/verify", json={"image": base64.b64encode(single).decode()})
+    assert response.json()["basis"] == "signature"
+    problem(api.public.post("/v1/verify", content=plain, headers={"Content-Type": kind}), 400, "bad_input")
+
+
+def test_as_of_a_time_and_whose_it_is(api: Api, bundle: Any) -> None:
+    anchored = bundle["anchors"][0]["anchoredAt"]
+    question = {"bundle": bundle, "at": anchored, "subjectEmail": "eve@example.org"}
+    answer = api.public.post("/v1/verify", json=question).json()
+    assert (answer["status"], answer["asOf"], answer["subject"]) == ("VALID", anchored, {"matches": None})
+    response = api.public.post("/v1/verify", json={"bundle": bundle, "at": "2026-01-01T00:00:00Z"})
+    assert codes(response)["anchor"] == "FAIL not_anchored_yet"
+    several = api.public.post("/v1/verify/batch", json={"bundles": [bundle], "at": anchored})
+    assert several.json()["results"][0]["verdict"]["asOf"] == anchored
+
+
+@pytest.mark.parametrize(
+    ("question", "pointer"),
+    [
+        ({"at": "2099-01-01T00:00:00Z"}, "/at"),
+        ({"at": "yesterday"}, "/at"),
+        ({"at": 5}, "/at"),
+        ({"subjectEmail": 5}, "/subjectEmail"),
+        ({"credential": {}}, None),
+        ({"bundle": None}, None),
+        ({"bundle": None, "image": "§"}, "/image"),
+    ],
+)
+def test_questions_that_cannot_be_answered(api: Api, bundle: Any, question: Any, pointer: str | None) -> None:
+    answer = problem(api.public.post("/v1/verify", json={"bundle": bundle} | question), 422, "invalid_body")
+    assert answer.get("pointer") == pointer
+
+
+def test_other_media_types_are_refused(api: Api) -> None:
+    problem(api.public.post("/v1/verify", content=b"x", headers={"Content-Type": "text/plain"}), 415, "media_type")
 
 
 @pytest.mark.parametrize("path", ["/v1/credentials", "/v1/issuers", "/v1/batches/seal", "/metrics"])

@@ -5,11 +5,15 @@ from pathlib import Path
 
 from support.cli import Cli, document, run
 
+_BADGE = document(0)
 TEMPLATE = {
-    "@context": ["https://www.w3.org/ns/credentials/v2"],
-    "type": ["VerifiableCredential"],
+    **_BADGE,
     "id": "urn:example:csv:{{no}}",
-    "credentialSubject": {"name": "{{name}}", "creditsEarned": "{{ects?:number}}"},
+    "credentialSubject": {
+        **_BADGE["credentialSubject"],
+        "identifier": [{"type": "IdentityObject", "identityHash": "{{name}}", "identityType": "name", "hashed": False}],
+        "creditsEarned": "{{ects?:number}}",
+    },
 }
 
 

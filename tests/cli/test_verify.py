@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from registry.settings import load_settings
+from registry.standards.baking import bake, default_png
+from registry.standards.proofs.creating import add_proofs
 from registry.wiring.embedded import EmbeddedNode
 from support.cli import Cli, run
+from support.signed import badge, signer_of, signing_key
+
+KEY = f"did:key:{signing_key().public_key.multikey}"
 
 
 @pytest.fixture
@@ -178,6 +183,63 @@ def test_verifying_leaves_the_folder_as_it_was(cli: Cli, data: Path, bundle: Pat
     assert (data / "registry.sqlite").read_bytes() == (tmp_path / "before").read_bytes()
 
 
-@pytest.mark.parametrize("pin", ["nobody", "did:web:a.example=0x12", "did:web:a.example"])
+@pytest.mark.parametrize("pin", ["nobody", "did:web:a.example=0x12", "did:web:a.example/x", "https://a.example/#x"])
 def test_a_pin_that_cannot_be_read(bundle: Path, pin: str) -> None:
     assert run("verify", bundle, "--pin", pin).exit_code == 2
+
+
+# --- more than bundles ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Path:
+    """A signed credential without a bundle."""
+    signed = add_proofs(badge(issuer=KEY), signer_of(KEY, 1, KEY.removeprefix("did:key:")), 1_700_000_000)
+    path = tmp_path / "alone.json"
+    path.write_text(json.dumps(signed))
+    return path
+
+
+def test_a_credential_alone_is_called_not_anchored(alone: Path) -> None:
+    answer = run("verify", alone, "--pin", KEY)
+
+    assert answer.exit_code == 0, answer.stdout
+    assert "Data literacy" in answer.stdout
+    assert "NOT ANCHORED: nothing proves when it was issued" in answer.stdout
+
+
+def test_a_credential_alone_of_somebody_unknown(alone: Path) -> None:
+    answer = run("verify", alone, "--json")
+
+    assert answer.exit_code == 3
+    [result] = answer.json["results"]
+    assert (result["basis"], result["chain"]) == ("signature", None)
+
+
+def test_a_baked_image_alone(alone: Path, tmp_path: Path) -> None:
+    image = tmp_path / "badge.png"
+    image.write_bytes(bake(default_png("Uni"), alone.read_bytes()))
+
+    assert run("verify", image, "--pin", KEY).exit_code == 0
+
+
+def test_whose_it_is_changes_the_exit_code_and_not_the_verdict(alone: Path) -> None:
+    own = run("verify", alone, "--pin", KEY, "--subject-email", "zoe@example.org")
+    other = run("verify", alone, "--pin", KEY, "--subject-email", "eve@example.org")
+
+    assert (own.exit_code, other.exit_code) == (0, 1)
+    assert other.stdout.startswith("VALID")
+    assert "SOMEBODY ELSE'S" in other.stdout
+    assert "eve@example.org" not in other.stdout + other.stderr
+
+
+def test_as_of_a_time(cli: Cli, bundle: Path) -> None:
+    anchored = json.loads(bundle.read_text())["anchors"][0]["anchoredAt"]
+
+    answer = cli("verify", bundle, "--at", anchored)
+
+    assert answer.exit_code == 0, answer.stdout
+    assert f"As of {anchored}" in answer.stdout
+    assert cli("verify", bundle, "--at", "2020-01-01T00:00:00Z").exit_code == 1
+    assert cli("verify", bundle, "--at", "2099-01-01T00:00:00Z").exit_code == 2
+    assert cli("verify", bundle, "--at", "yesterday").exit_code == 2

@@ -31,7 +31,7 @@ POLICIES = st.builds(
     st.lists(
         st.builds(
             IssuerPin,
-            st.sampled_from(["did:web:a.example", "did:key:z6Mk", "did:web:localhost%3A8000:issuers:b"]),
+            st.sampled_from(["did:web:a.example", "did:key:z6Mk", "https://a.example/issuers/1?b=c", "urn:uuid:5c7f"]),
             st.binary(min_size=20, max_size=20),
             st.sampled_from([None, "https://a.example/status", "http://localhost:8000/issuers/b/status"]),
         ),
@@ -69,7 +69,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("/chains/0/name", "a\nb", "printable"),
     ("/chains/0/more", 1, "unknown field"),
     ("/issuers", FINE["issuers"] * 2, "listed twice"),
-    ("/issuers/0/did", "https://example.edu", "not a DID"),
+    ("/issuers/0/did", "https://example.edu/#key", "not a DID"),
+    ("/issuers/0/did", "example.edu", "not a DID"),
+    ("/issuers/0/did", "did:web:example.edu/path", "not a DID"),
     ("/issuers/0/did", "did:web:example.edu#key", "not a DID"),
     ("/issuers/0/did", "did:web:example.edu\n", "not a DID"),
     ("/issuers/0/address", "0x" + "ab" * 32, "20 bytes"),
@@ -91,6 +93,16 @@ def test_refuses(pointer: str, value: object, message: str) -> None:
     with pytest.raises(PolicyError, match=message) as caught:
         parse_policy(json.dumps(w.changed(FINE, pointer, value)).encode())
     assert caught.value.pointer == pointer
+
+
+def test_an_issuer_without_address_stands_once_and_beside_one_with() -> None:
+    alone = {"did": FINE["issuers"][0]["did"]}
+    document = {**FINE, "issuers": [*FINE["issuers"], alone, {"did": "https://example.edu"}]}
+    policy = parse_policy(json.dumps(document).encode())
+    assert [pin.address for pin in policy.issuers[2:]] == [None, None]
+    assert parse_policy(serialize_policy(policy)) == policy
+    with pytest.raises(PolicyError, match="without address is listed twice"):
+        parse_policy(json.dumps({**FINE, "issuers": [alone, alone]}).encode())
 
 
 def test_same_address_for_two_dids_is_refused() -> None:

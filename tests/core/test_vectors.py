@@ -42,6 +42,7 @@ def test_verdict(name: str) -> None:
         core_world.evidence_from_json(vector["evidence"]),
         parse_policy(json.dumps(vector["policy"]).encode()),
         vector["now"],
+        vector.get("at"),
     )
     found = {check.name: f"{check.outcome} {check.code}" for check in verdict.checks}
     assert found == vector["expect"]["checks"]

@@ -23,13 +23,16 @@ from registry.core.model import (
     Bundle,
     ChainUnavailable,
     Evidence,
+    IssuerPin,
+    LiveDocument,
     Outcome,
     Policy,
     Status,
     StatusWords,
     Verdict,
 )
-from registry.core.verdict import Code, fail, status_of, unknown, verdict_to_json
+from registry.core.plain import verify_plain
+from registry.core.verdict import Code, fail, passed, skipped, status_of, unknown, verdict_to_json
 from registry.core.verify import verify
 
 SPEC = Path(__file__).parents[2] / "docs/spec/verdict.md"
@@ -156,6 +159,89 @@ def test_no_damage_raises_or_stays_valid(data: st.DataObject) -> None:
         assert Status.VALID not in statuses
 
 
+# --- without a bundle -----------------------------------------------------------------------------------------------
+
+SIGNED = passed("signature", "Signed.")
+ALONE = dict.fromkeys(("integrity", "inclusion", "anchor", "binding", "locator"), "SKIPPED no_bundle")
+
+
+def judge_alone(document: Any, policy: Policy = w.POLICY, live: LiveDocument | None = None, **more: Any) -> Verdict:
+    at = more.pop("at", None)
+    return verify_plain(replace(w.findings(w.world(), signature=SIGNED, keys_at=w.NOW, credential=document), **more),
+                        live, policy, w.NOW, at)  # fmt: skip
+
+
+def test_a_credential_alone_is_judged_by_its_signature() -> None:
+    verdict = judge_alone(w.credential(credentialStatus=None))
+    assert (verdict.status, verdict.basis, verdict.anchored_at, verdict.final) == (
+        Status.VALID, "signature", None, False,
+    )  # fmt: skip
+    assert {check.name: f"{check.outcome} {check.code}" for check in verdict.checks} == ALONE | {
+        "format": "PASS ok", "issuer": "PASS ok", "signature": "PASS ok", "validity": "PASS ok",
+        "revocation": "SKIPPED no_credential_status", "suspension": "SKIPPED no_credential_status",
+        "schema": "SKIPPED no_schema",
+    }  # fmt: skip
+    assert verdict_to_json(verdict)["issuer"] == {"did": w.DID, "address": None}
+    assert [check.name for check in verdict.checks] == list(core_cases.FINE)
+
+
+def test_alone_and_without_proof_anybody_can_have_made_it() -> None:
+    verdict = judge_alone(w.credential(), signature=skipped("signature", Code.NO_PROOF, ""))
+    assert (verdict.status, outcome(verdict, "signature")) == (Status.INVALID, "FAIL no_proof")
+    verdict = judge_alone(w.credential(), keys_at=w.NOW - 1)
+    assert outcome(verdict, "signature") == "UNKNOWN not_judged"
+
+
+@pytest.mark.parametrize(
+    ("did", "pins", "live", "expected"),
+    [
+        ("https://example.edu", [IssuerPin("https://example.edu", None)], None, "PASS ok"),
+        ("https://example.edu", [], None, "UNKNOWN issuer_not_pinned"),
+        (w.DID, [], LiveDocument(w.DID, b"", frozenset()), "PASS host_vouches"),
+        (w.DID, [], LiveDocument(w.DID, b"", frozenset(), "down"), "UNKNOWN issuer_unreachable"),
+        (w.DID, [], LiveDocument("did:web:other.example", b"", frozenset()), "UNKNOWN issuer_not_pinned"),
+        (None, [], None, "FAIL issuer_missing"),
+    ],
+)
+def test_alone_the_policy_or_the_host_vouches(did: str | None, pins: Any, live: Any, expected: str) -> None:
+    verdict = judge_alone(w.credential(issuer=did), replace(w.POLICY, issuers=tuple(pins)), live)
+    assert outcome(verdict, "issuer") == expected
+
+
+def test_alone_the_status_is_what_the_lists_say() -> None:
+    entry = w.status_entry("revocation")
+    key = (entry["statusListCredential"], entry["statusListIndex"], "revocation")
+    for check, expected in {
+        passed("revocation", "Not set."): "PASS ok",
+        fail("revocation", "revoked", "Set."): "FAIL revoked",
+        unknown("revocation", "status_list_gzip", "Broken."): "UNKNOWN status_list_gzip",
+    }.items():
+        verdict = judge_alone(w.credential(), lists={key: check})
+        assert outcome(verdict, "revocation") == expected
+        assert outcome(verdict, "suspension") == "SKIPPED no_credential_status"
+    assert outcome(judge_alone(w.credential()), "revocation") == "UNKNOWN status_unknown"
+    for entry in ("text", [5], [{}]):
+        assert judge_alone(w.credential(credentialStatus=entry)).status is Status.INDETERMINATE
+
+
+def test_alone_as_of_a_time_lists_tell_only_what_never_ends() -> None:
+    entries = [w.status_entry("revocation"), w.status_entry("suspension")]
+    lists = {
+        (entry["statusListCredential"], entry["statusListIndex"], entry["statusPurpose"]): passed(
+            entry["statusPurpose"], "Not set."
+        )
+        for entry in entries
+    }
+    verdict = judge_alone(w.credential(credentialStatus=entries), lists=lists, at=w.NOW - 60)
+    assert outcome(verdict, "revocation") == "PASS ok"
+    assert outcome(verdict, "suspension") == "UNKNOWN history_unknown"
+
+
+def test_alone_an_envelope_that_cannot_be_read() -> None:
+    verdict = judge_alone(None)
+    assert (verdict.status, outcome(verdict, "format")) == (Status.INVALID, "FAIL envelope_unreadable")
+
+
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=3), st.data())
 def test_any_credential_gets_a_verdict(more: dict[str, Any], data: st.DataObject) -> None:
     # Anchored as it is, so that every check has to cope with what stands in it.
@@ -170,6 +256,7 @@ def test_any_credential_gets_a_verdict(more: dict[str, Any], data: st.DataObject
     assert [check.name for check in verdict.checks] == list(core_cases.FINE)
     assert all(isinstance(text, str) and len(text) <= 201 for text in verdict.facts.values())
     json.dumps(verdict_to_json(verdict))
+    json.dumps(verdict_to_json(judge_alone(document | more)))
 
 
 # --- what the verdict says besides its checks -----------------------------------------------------------------------
@@ -262,6 +349,8 @@ def test_as_json() -> None:
     assert verdict_to_json(replace(verdict, checks=verdict.checks[:1])) == {
         "status": "VALID",
         "about": "credential",
+        "basis": "anchor",
+        "asOf": None,
         "final": True,
         "checks": [{"name": "format", "outcome": "PASS", "code": "ok", "detail": "A Verifiable Credential."}],
         "chain": {
@@ -282,6 +371,7 @@ def test_as_json() -> None:
             "validFrom": "2026-05-28T20:26:40Z",
             "validUntil": "2031-05-28T20:26:40Z",
         },
+        "subject": None,
     }
 
 
@@ -355,8 +445,13 @@ def test_every_outcome_is_documented_and_every_documented_one_is_reached() -> No
         for name, result in vector["expect"]["checks"].items()
     }
     reached.add(("integrity", "FAIL", "not_canonical"))  # test_a_bundle_that_gives_no_leaf
+    reached.add(("signature", "UNKNOWN", "key_owner_unknown"))  # tests/service/test_judging.py, as the next
+    reached.add(("revocation", "UNKNOWN", "status_list_not_proven"))
     assert reached == documented()
-    assert {code for _, _, code in documented()} == set(Code)
+    _, rest = SPEC.read_text().split("## Without a bundle")
+    alone = set(re.findall(r"`(\w+)`", rest.split("## Codes")[0])) & set(Code)
+    carried = {"wrong_controller", "unknown_suite", "status_list_unreachable"}  # examples of others' codes
+    assert {code for _, _, code in documented()} - carried | alone == set(Code)
     assert {found for _, found, _ in documented()} == set(Outcome)
 
 

@@ -118,7 +118,9 @@ def test_a_single_credential(tmp_path: Path) -> None:
 
 
 def test_a_users_csv_with_the_shipped_template_for_people(tmp_path: Path) -> None:
-    (tmp_path / "mine.csv").write_text("certificate_no,name,completed_on,ects,term,grade\n1,Ana,2024-01-02,5,,\n")
+    (tmp_path / "mine.csv").write_text(
+        "certificate_no,name,email,completed_on,ects,term,grade\n1,Ana,ana@example.org,2024-01-02,5,,\n"
+    )
 
     answer = demo(tmp_path / "data", "--input", tmp_path / "mine.csv")
 

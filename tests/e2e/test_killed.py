@@ -21,7 +21,7 @@ from registry.core.bundle import parse_bundle
 from registry.core.model import Status
 from registry.settings import Settings
 from registry.wiring import Registry, open_registry
-from support.house import document
+from support.cli import document
 
 pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -100,7 +100,7 @@ def write_file(folder: Path, number: int) -> Path:
     file = folder / f"import-{number}.ndjson"
     with file.open("w") as lines:
         for line in range(LINES):
-            lines.write(json.dumps(document(f"urn:example:{number}:{line}")) + "\n")
+            lines.write(json.dumps({**document(0), "id": f"urn:example:{number}:{line}"}) + "\n")
     return file
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.house import document
+from support.cli import document
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

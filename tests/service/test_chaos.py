@@ -17,6 +17,7 @@ from sqlalchemy import Connection, event, func, select
 from anchors.base import BatchAnchored, ChainError
 from registry.core.bundle import parse_bundle
 from registry.core.model import Status
+from registry.service import operations as calls
 from registry.service.errors import ConflictError, ForbiddenError, GoneError, NotReadyError
 from registry.service.issuers import SELF, Issuer
 from registry.service.issuing import Submission
@@ -236,6 +237,23 @@ class Life:
 
         self.survive(ask)
 
+    def claim(self) -> None:
+        """Claims of DIDs whose signatures ran out are signed again."""
+
+        def ask() -> None:
+            with self.house.database.read() as connection:
+                waiting = calls.load(
+                    connection,
+                    operations.c.kind == calls.SET_DID,
+                    operations.c.state == "PENDING",
+                    operations.c.signature.is_(None),
+                )
+            for operation in waiting:
+                with suppress(ConflictError, ChainError):
+                    self.house.hosting.claim(self.house.issuers.by_id(operation.issuer_id))
+
+        self.survive(ask)
+
     def fetch(self) -> None:
         """Somebody fetches a bundle; it may only be one of a batch that was final."""
         for credential_id in self.random.sample(list(self.wishes), min(2, len(self.wishes))):
@@ -377,6 +395,7 @@ class Life:
                 self.house.batching.seal_all(self.issuer(name))
             self.sign(3_000)
             self.authorize()
+            self.claim()
             self.house.settle()
             self.house.clock.advance(70)
             chain.mine()
@@ -456,6 +475,7 @@ WEIGHTS: dict[Callable[[Life], None], int] = {
     Life.run: 6,
     Life.sign: 6,
     Life.authorize: 2,
+    Life.claim: 1,
     Life.mine: 14,
     Life.reorganise: 6,
     Life.reorganise_deeply: 4,

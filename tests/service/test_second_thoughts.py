@@ -28,7 +28,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def issuer(house: House) -> Issuer:
-    issuer = house.hosting.create("acme")
+    issuer = house.hosting.create("acme", signs="none")
     finish(house)
     return issuer
 
@@ -173,7 +173,7 @@ def test_a_suspension_that_the_issuer_lifted_by_itself_is_no_request_that_waits_
 
 def test_a_gift_whose_counter_an_older_gift_used_is_done(house: House) -> None:
     house.chain.automine = False
-    issuer = house.hosting.create("acme")
+    issuer = house.hosting.create("acme", signs="none")
     house.worker.step()
     house.hosting.authorize(issuer)  # while the first one is under way, which then arrives
     house.chain.mine()
@@ -241,7 +241,7 @@ def test_reasons_that_no_database_takes_are_refused(house: House, issuer: Issuer
 
 
 def test_what_is_erased_is_not_left_in_the_database_file(house: House, issuer: Issuer) -> None:
-    [credential_id] = house.issue(issuer, 1, name_to_forget="Rumpelstiltskin")
+    [credential_id] = house.issue(issuer, 1, credentialSubject={"id": "did:example:learner", "name": "Rumpelstiltskin"})
     path = house.database.file
     assert path is not None
     with house.database.engine.connect() as connection:

@@ -28,7 +28,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 @pytest.fixture
 def issuer(house: House) -> Issuer:
     """An issuer whose key the operator has, for good."""
-    issuer = house.hosting.create("acme")
+    issuer = house.hosting.create("acme", signs="none")
     house.settle()
     house.chain.mine(3)
     house.settle()

@@ -28,11 +28,33 @@ Cli = Callable[..., Answer]
 
 def document(number: int) -> dict[str, Any]:
     return {
-        "@context": ["https://www.w3.org/ns/credentials/v2"],
-        "type": ["VerifiableCredential"],
+        "@context": [
+            "https://www.w3.org/ns/credentials/v2",
+            "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+        ],
+        "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "id": f"urn:example:{number}",
+        "name": "Statistics",
+        "issuer": {"type": ["Profile"], "name": "Example University"},
         "validFrom": "2024-05-01T00:00:00Z",
-        "credentialSubject": {"name": f"Learner {number}"},
+        "credentialSubject": {
+            "type": ["AchievementSubject"],
+            "identifier": [
+                {
+                    "type": "IdentityObject",
+                    "identityHash": f"Learner {number}",
+                    "identityType": "name",
+                    "hashed": False,
+                }
+            ],
+            "achievement": {
+                "id": "https://learning.example.org/achievements/statistics",
+                "type": ["Achievement"],
+                "name": "Statistics",
+                "description": "Counting, and what follows from it.",
+                "criteria": {"narrative": "The learner counts."},
+            },
+        },
     }
 
 

@@ -29,7 +29,7 @@ from anchors.base import (
     TransactionRefused,
     TransactionState,
 )
-from registry.core.model import AnchorEvidence, AnchorLocation, BatchRecord, BlockRef, StatusWords
+from registry.core.model import AnchorEvidence, AnchorLocation, BatchRecord, BlockRef, Claim, StatusWords
 
 CONTRACT = b"\xc0" * 20
 CODE_HASH = b"\xcd" * 32
@@ -226,12 +226,17 @@ class FakeChain:
                 record=self.tip.state.records.get((query.issuer, query.root, query.first_index)),
                 words=self._words(self.tip.state, query.issuer, query.words),
                 location=self._location(query),
+                claims=tuple(
+                    Claim(*claim, self.tip.state.claims.get((query.issuer, *claim), 0)) for claim in query.claims
+                ),
             )
             for query in queries
         ]
 
     @_asked
     def read_events(self, first_block: int, last_block: int) -> list[ChainEvent]:
+        if self.pruned:
+            return []
         return [event for block in self.blocks[first_block : last_block + 1] for event in block.events]
 
     def encode(self, call: ContractCall, signature: Signature | None = None) -> Call:

@@ -12,10 +12,12 @@ from registry.core.model import ChainClass, Policy, TrustedChain, Verdict
 from registry.service.batching import Batching
 from registry.service.bundles import Bundles
 from registry.service.context import Context, Rules
+from registry.service.correcting import Correcting
 from registry.service.hosting import Hosting
 from registry.service.identities import Identities
 from registry.service.issuers import Issuer, Issuers
 from registry.service.issuing import Issuing
+from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
@@ -70,7 +72,7 @@ class FakeRings:
 
     def signer(self, name: str) -> Signer:
         ring = self.ring(name)
-        method = f"{ring.did}#{ring.current.name}"
+        method = ring.verification_method
         if method not in self._signers:
             self._signers[method] = ring.unlock(lambda: "password")
         return self._signers[method]
@@ -135,10 +137,12 @@ class House:
         self.reserving = Reserving(self.context)
         self.batching = Batching(self.context)
         self.status = StatusService(self.context, self.issuers)
+        self.correcting = Correcting(self.context, self.issuing, self.status)
         self.status_lists = StatusLists(self.context)
         self.bundles = Bundles(self.context, self.issuers, self.identities, self.batching)
+        self.judging = Judging(self.resolver, self.clock, pinned=self.identities.pinned)
         self.verifier = Verifier(
-            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced
+            {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced, self.judging
         )
         self.worker = self.new_worker()
 

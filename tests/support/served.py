@@ -21,6 +21,7 @@ _numbers = count()
 @dataclass
 class _Settings:
     poll_seconds: float = 0.02
+    vc_api_issuer: str | None = None
 
 
 @dataclass

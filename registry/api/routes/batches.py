@@ -25,11 +25,21 @@ _LEAF_BYTES = 32
 _LEAVES_AT_ONCE = 1_000
 
 
-@router.post("/batches/seal", responses=errors(401, 403))
-def seal_batches(registry: RegistryDep, issuer: IssueScope) -> Sealed:
-    """Seals all that the caller has submitted so far, without waiting for size or age; none if nothing is open."""
+@router.post("/batches/seal", responses=errors(401, 403, 422))
+def seal_batches(
+    registry: RegistryDep,
+    issuer: IssueScope,
+    release_reserved: Annotated[
+        bool, Query(alias="releaseReserved", description="reservations that wait are given up and become tombstones")
+    ] = False,
+) -> Sealed:
+    """Seals all that the caller has submitted so far, without waiting for size or age; none if nothing is open.
+
+    A batch ends before the first reservation that still waits for its credential, unless those are released.
+    """
     views = Views(registry)
-    return Sealed(batches=[views.batch(batch) for batch in registry.batching.seal_all(issuer)])
+    sealed = registry.batching.seal_all(issuer, release_reserved=release_reserved)
+    return Sealed(batches=[views.batch(batch) for batch in sealed])
 
 
 @router.get("/batches", tags=["public"], responses=errors(400, 404, 422))

@@ -12,13 +12,15 @@ from registry.api.cursors import decode_cursor, encode_cursor
 from registry.api.openapi import errors
 from registry.api.paths import CredentialId
 from registry.api.ports import RegistryDep
-from registry.api.problems import RequestError
-from registry.api.schemas import CredentialIn, CredentialOut, CredentialPage, Receipt, StatusIn, StatusOut
+from registry.api.problems import RequestError, problem_of
+from registry.api.schemas import CredentialIn, CredentialOut, CredentialPage, ProofOut, Receipt, StatusIn, StatusOut
 from registry.api.security import AnyIssuer, IssueScope, StatusScope
 from registry.api.views import Views
 from registry.core.bundle import MEDIA_TYPE
 from registry.service.catalogue import Catalogue
 from registry.service.errors import InvalidError
+from registry.service.intake import Submission
+from registry.service.templates import fill_template
 
 router = APIRouter(prefix="/v1/credentials", tags=["credentials"])
 
@@ -42,15 +44,34 @@ def submit_credential(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> Receipt:
-    """Takes an unsigned credential; answers with an id and the time before which it will be anchored.
+    """Takes a credential in one of four forms; answers with an id and the time before which it will be anchored.
 
-    The same request with the same Idempotency-Key gets the same answer.
+    Unsigned, secured by its issuer (the proofs are verified, and it is never altered), a template with a learner's
+    data, or a bare commitment. The same request with the same Idempotency-Key gets the same answer.
     """
-    with _inside("/credential"):
-        accepted = registry.issuing.submit(issuer, body.credential, idempotency_key)
+    submission, inside = _submission(body, idempotency_key)
+    with _inside(inside):
+        if body.supersedes is None:
+            accepted = registry.issuing.take(issuer, submission)
+        else:
+            accepted = registry.correcting.supersede(issuer, body.supersedes, submission, body.reason)
     receipt = Views(registry).receipt(accepted)
     response.headers["Location"] = receipt.links["self"]
     return receipt
+
+
+def _submission(body: CredentialIn, key: str | None) -> tuple[Submission, str]:
+    """What was sent, and the JSON pointer of the credential in it."""
+    given = [name for name in ("credential", "template", "commitment") if getattr(body, name) is not None]
+    if len(given) != 1 or (body.template is None) != (body.data is None):
+        message = "Send exactly one of credential, template (with data), and commitment (with reservation)."
+        raise RequestError(422, "invalid_body", message)
+    if body.template is not None:
+        filled = fill_template(body.template, body.data or {})
+        return Submission(filled, key, reservation=body.reservation), "/template"
+    if body.commitment is not None:
+        return Submission(None, key, commitment=bytes.fromhex(body.commitment), reservation=body.reservation), ""
+    return Submission(body.credential, key, reservation=body.reservation), "/credential"
 
 
 @contextmanager
@@ -59,8 +80,8 @@ def _inside(prefix: str) -> Iterator[None]:
     try:
         yield
     except InvalidError as error:
-        message = str(error).removesuffix(f" (at {error.pointer})")
-        raise RequestError(error.status, error.code, message, prefix + error.pointer) from error
+        problem = problem_of(error, prefix)
+        raise RequestError(error.status, error.code, problem.detail, problem.pointer, problem.errors) from error
 
 
 @router.get("", responses=errors(400, 401, 403, 422))
@@ -138,3 +159,10 @@ def read_bundle(registry: RegistryDep, credential_id: CredentialId, request: Req
         "Content-Disposition": f'attachment; filename="{credential_id}.bundle.json"',
     }
     return answer(request, registry.bundles.get(credential_id), MEDIA_TYPE, headers)
+
+
+@router.get("/{id}/proof", tags=["public"], responses=errors(404, 409, 410))
+def read_proof(registry: RegistryDep, credential_id: CredentialId) -> ProofOut:
+    """Inclusion and anchors alone, once final: whoever has the credential and its salt completes the bundle."""
+    proof = registry.bundles.proof(credential_id)
+    return ProofOut(inclusion=proof["inclusion"], anchors=proof["anchors"], issuer_document=proof.get("issuerDocument"))

@@ -1,51 +1,17 @@
 """Badges that people can hold: a credential inside a PNG or SVG image (Open Badges 3.0 section 5.3).
 
-See docs/spec/baking.md.
+Beside it stands the rest of its bundle, so that the image proves everything. See docs/spec/baking.md.
 """
 
-from typing import Literal
-
+from registry.standards.baking.badge import bake_bundle, build_badge, picture_of
+from registry.standards.baking.companion import join_bundle, parse_companion, split_bundle
 from registry.standards.baking.content import Content, parse_content
 from registry.standards.baking.errors import BakingError
+from registry.standards.baking.imaging import MAX_IMAGE_BYTES, bake, extract, extract_companion, image_format
 from registry.standards.baking.picture import default_png, default_svg
-from registry.standards.baking.png import SIGNATURE, bake_png, extract_png
-from registry.standards.baking.svg import bake_svg, extract_svg
 
 __all__ = [
-    "MAX_IMAGE_BYTES", "BakingError", "Content", "bake", "default_png", "default_svg", "extract", "image_format",
-    "parse_content",
+    "MAX_IMAGE_BYTES", "BakingError", "Content", "bake", "bake_bundle", "build_badge", "default_png", "default_svg",
+    "extract", "extract_companion", "image_format", "join_bundle", "parse_companion", "parse_content", "picture_of",
+    "split_bundle",
 ]  # fmt: skip
-
-MAX_IMAGE_BYTES = 8 << 20
-
-_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-
-
-def image_format(data: bytes) -> Literal["png", "svg"] | None:
-    """What kind of image a file is, by its first bytes; None if it is neither (a JSON file or a JWS, for example)."""
-    if data.startswith(SIGNATURE):
-        return "png"
-    return "svg" if data.startswith(_BOMS[1:]) or data.removeprefix(_BOMS[0]).lstrip()[:1] == b"<" else None
-
-
-def bake(image: bytes, credential: bytes) -> bytes:
-    """The image with the credential (JSON, or a compact JWS) in it, in the place of one that was there before.
-
-    Baking what is there already gives the same bytes again. Raises BakingError.
-    """
-    content = parse_content(credential)
-    return bake_png(image, content.data) if _format_of(image) == "png" else bake_svg(image, content)
-
-
-def extract(image: bytes) -> Content:
-    """The credential in an image. Nothing of it is verified. Raises BakingError."""
-    return parse_content(extract_png(image) if _format_of(image) == "png" else extract_svg(image))
-
-
-def _format_of(image: bytes) -> Literal["png", "svg"]:
-    if len(image) > MAX_IMAGE_BYTES:
-        raise BakingError("too_large", f"The image has more than {MAX_IMAGE_BYTES:,} bytes; make it smaller.")
-    found = image_format(image)
-    if found is None:
-        raise BakingError("not_an_image", "Neither a PNG nor an SVG image; no other kind can hold a credential.")
-    return found

@@ -8,7 +8,7 @@ from registry.core.canonical import MAX_BYTES, parse_json
 from registry.core.errors import JsonError
 from registry.standards.baking.errors import BakingError
 
-__all__ = ["Content", "parse_content"]
+__all__ = ["Content", "is_jws", "parse_content"]
 
 _JWS = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+")
 _JSON_SPACE = b" \t\r\n"
@@ -27,7 +27,7 @@ def parse_content(data: bytes) -> Content:
     trimmed = data.strip(_JSON_SPACE)
     if len(trimmed) > MAX_BYTES:
         raise BakingError("too_large", f"The credential has more than {MAX_BYTES:,} bytes.")
-    if _JWS.fullmatch(trimmed):
+    if is_jws(trimmed):
         return Content("jws", trimmed)
     try:
         value = parse_json(trimmed)
@@ -36,3 +36,8 @@ def parse_content(data: bytes) -> Content:
     if not isinstance(value, dict):
         raise BakingError("not_a_credential", "A credential is a JSON object or a compact JWS.")
     return Content("json", trimmed)
+
+
+def is_jws(data: bytes) -> bool:
+    """Whether it has the form of a compact JWS (RFC 7515 section 7.1)."""
+    return _JWS.fullmatch(data) is not None

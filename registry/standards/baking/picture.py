@@ -4,6 +4,7 @@ import colorsys
 import hashlib
 import math
 import struct
+import unicodedata
 import zlib
 from functools import lru_cache
 from html import escape
@@ -23,16 +24,22 @@ def default_svg(title: str, issuer: str) -> bytes:
     """A medal in the issuer's colour, with the title and the issuer's name below it."""
     red, green, blue = _colour(issuer)
     points = " ".join(f"{x:g},{y:g}" for x, y in _TICK)
+    lines = [(line, 'font-size="15" font-weight="bold"') for line in _lines(title, 30)]
+    lines.append((next(iter(_lines(issuer, 38, 1)), ""), 'font-size="12"'))
+    words = "".join(
+        f'<text x="128" y="{y}" {style}>{escape(line)}</text>\n'
+        for y, (line, style) in zip(range(274, 400, 20), lines, strict=False)
+    )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 320" role="img" aria-label="{_text(title, 200)}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 {290 + 20 * (len(lines) - 1)}" role="img"'
+        f' aria-label="{escape(short(_printable(title), 200))}">\n'
         f'<circle cx="128" cy="128" r="120" fill="#{red:02x}{green:02x}{blue:02x}"/>\n'
         '<circle cx="128" cy="128" r="96" fill="none" stroke="#fff" stroke-width="4"/>\n'
         f'<polyline points="{points}" fill="none" stroke="#fff" stroke-width="22" stroke-linejoin="round"'
         ' stroke-linecap="round"/>\n'
         '<g font-family="sans-serif" text-anchor="middle" fill="#222">\n'
-        f'<text x="128" y="280" font-size="15" font-weight="bold">{_text(title, 30)}</text>\n'
-        f'<text x="128" y="304" font-size="12">{_text(issuer, 38)}</text>\n'
+        f"{words}"
         "</g>\n</svg>\n"
     ).encode()
 
@@ -88,6 +95,31 @@ def _covered(distance: float) -> float:
     return min(max(0.5 - distance, 0.0), 1.0)
 
 
-def _text(words: str, length: int) -> str:
+def _lines(words: str, columns: int, lines: int = 2) -> list[str]:
+    """At most so many lines, the last one cut; East Asian characters are two columns wide."""
+    found: list[str] = []
+    for word in _printable(words).split():
+        if found and _width(found[-1]) + 1 + _width(word) <= columns:
+            found[-1] = f"{found[-1]} {word}"
+        else:
+            found.append(word)
+    if len(found) > lines:
+        found[lines - 1 :] = [" ".join(found[lines - 1 :])]
+    return [line if _width(line) <= columns else _cut(line, columns) for line in found]
+
+
+def _cut(line: str, columns: int) -> str:
+    line = line[:columns]  # combining characters have no width, and there may be any number of them
+    while _width(line) >= columns:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def _width(line: str) -> int:
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in line)
+    return len(line) + wide
+
+
+def _printable(words: str) -> str:
     """Fit for XML, which has no form for control characters and half surrogates."""
-    return escape(short("".join(character for character in words if character.isprintable()), length))
+    return "".join(character for character in words if character.isprintable())

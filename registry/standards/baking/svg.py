@@ -1,4 +1,4 @@
-"""Credentials in SVG images: Open Badges 3.0 section 5.3.2.
+"""Credentials and their proofs in SVG images: Open Badges 3.0 section 5.3.2.
 
 The image is scanned by the standard library's expat and changed by cutting and inserting bytes: what is not ours stays
 as it was written, and no tree is built. Documents that declare anything in a DTD are refused before the first entity is
@@ -13,10 +13,12 @@ from registry.core.notation import short
 from registry.standards.baking.content import Content
 from registry.standards.baking.errors import BakingError
 
-__all__ = ["bake_svg", "extract_svg"]
+__all__ = ["bake_svg", "extract_companion_svg", "extract_svg"]
 
 _NAMESPACE = "https://purl.imsglobal.org/ob/v3p0"
 _CREDENTIAL = f"{_NAMESPACE} credential"
+_COMPANION_NAMESPACE = "urn:credential-registry:bundle"
+_COMPANION = f"{_COMPANION_NAMESPACE} bundle"
 _ASSERTION_2 = "http://openbadges.org assertion"
 _ENCODINGS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "utf-16"})  # what expat knows by itself
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
@@ -28,9 +30,10 @@ _UNWRITABLE = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 
 @dataclass(slots=True)
 class _Element:
-    """A credential's element: its bytes in the file, its attribute, its text."""
+    """A credential's or a companion's element: its bytes in the file, its attribute, its text."""
 
     start: int
+    nested: bool  # inside another one
     end: int = -1
     verify: str | None = None
     text: list[str] = field(default_factory=list)
@@ -45,59 +48,80 @@ class _Scan:
     root: int = -1  # where the <svg> tag begins
     prefixes: dict[str | None, str] = field(default_factory=dict)  # declared on <svg>
     credentials: list[_Element] = field(default_factory=list)
+    companions: list[_Element] = field(default_factory=list)
     assertion_2: bool = False
 
 
-def bake_svg(image: bytes, content: Content) -> bytes:
-    """The image with the credential directly behind its ``<svg>`` tag; one that is already there is replaced.
+def bake_svg(image: bytes, content: Content, companion: bytes | None) -> bytes:
+    """The image with the credential directly behind its ``<svg>`` tag, and the companion directly behind that.
+
+    What is already there of both is replaced.
 
     Only UTF-8 images are baked. Raises BakingError.
     """
     scan = _scan(image)
     if scan.encoding != "utf-8" or image.startswith(_UTF_16):
         raise BakingError("svg_encoding", "The SVG file is not written in UTF-8; save it as UTF-8.")
-    if scan.credentials:
-        starts = [former.start for former in scan.credentials]
-        ends = [former.end for former in scan.credentials]
+    ours = [former for former in (*scan.credentials, *scan.companions) if not former.nested]
+    if ours:
+        starts = sorted(former.start for former in ours)
+        ends = sorted(former.end for former in ours)
         image = b"".join(image[end:start] for end, start in zip([0, *ends], [*starts, len(image)], strict=True))
         scan = _scan(image)
     declared = scan.prefixes.get("openbadges")
     declaration = f' xmlns:openbadges="{_NAMESPACE}"'
-    element = _element(content, declaration if declared not in (None, _NAMESPACE) else "").encode()
+    elements = _element(content, declaration if declared not in (None, _NAMESPACE) else "").encode()
+    if companion is not None:
+        elements += f'<bundle xmlns="{_COMPANION_NAMESPACE}">{_cdata(companion)}</bundle>'.encode()
     tag_end = _tag_end(image, scan.root)
     name = _name(image, scan.root)
     name_end = scan.root + 1 + len(name)
     head = image[:name_end] + (declaration.encode() if declared is None else b"")
     if image[tag_end - 2 : tag_end] == b"/>":
-        return head + image[name_end : tag_end - 2] + b">" + element + b"</" + name + b">" + image[tag_end:]
-    return head + image[name_end:tag_end] + element + image[tag_end:]
+        return head + image[name_end : tag_end - 2] + b">" + elements + b"</" + name + b">" + image[tag_end:]
+    return head + image[name_end:tag_end] + elements + image[tag_end:]
 
 
 def extract_svg(image: bytes) -> bytes:
     """The text of the one credential element. Raises BakingError; two are refused, as in a PNG image."""
     scan = _scan(image)
-    if len(scan.credentials) > 1:
-        raise BakingError("several_credentials", "The image holds several credentials; one is allowed.")
     if not scan.credentials:
         if scan.assertion_2:
             raise BakingError("open_badges_2", "The image holds an Open Badges 2 assertion, not a 3.0 credential.")
         raise BakingError("no_credential", "No credential is baked into this image.")
-    (found,) = scan.credentials
+    found = scan.credentials[0]
     text = "".join(found.text).strip()
     if found.has_children or (found.verify is not None and text):
         message = "The image's credential stands neither in one attribute nor in one text; readers could differ on it."
         raise BakingError("ambiguous_credential", message)
+    if len(scan.credentials) > 1:
+        raise BakingError("several_credentials", "The image holds several credentials; one is allowed.")
     return (text if found.verify is None else found.verify).encode()
 
 
+def extract_companion_svg(image: bytes) -> bytes | None:
+    """The text of the one companion element; None if there is none. Raises BakingError."""
+    companions = _scan(image).companions
+    if len(companions) > 1:
+        raise BakingError("several_companions", "The image holds the proofs of several credentials; one is allowed.")
+    if any(found.has_children for found in companions):
+        raise BakingError("not_a_companion", "The proof in the image has elements inside; it is one text.")
+    return "".join(companions[0].text).encode() if companions else None
+
+
 def _element(content: Content, declaration: str) -> str:
-    text = content.data.decode()
     if content.form == "jws":
+        text = content.data.decode()
         return f'<openbadges:credential{declaration} verify="{text}"></openbadges:credential>'
+    return f"<openbadges:credential{declaration}>{_cdata(content.data)}</openbadges:credential>"
+
+
+def _cdata(json: bytes) -> str:
+    text = json.decode()
     for character, escape in _UNWRITABLE.items():
         text = text.replace(character, escape)  # outside strings, strict JSON has none of them
     text = text.replace("]]>", "]]]]><![CDATA[>")
-    return f"<openbadges:credential{declaration}><![CDATA[{text}]]></openbadges:credential>"
+    return f"<![CDATA[{text}]]>"
 
 
 def _scan(image: bytes) -> _Scan:
@@ -106,7 +130,8 @@ def _scan(image: bytes) -> _Scan:
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     parser.buffer_text = True
-    open_elements: list[_Element | None] = []  # from <svg> inwards; an _Element where it is a credential's
+    open_elements: list[_Element | None] = []  # from <svg> inwards; an _Element where it is one of ours
+    open_ours = 0
 
     def on_declaration(version: str, encoding: str | None, standalone: int) -> None:
         scan.encoding = (encoding or "utf-8").lower()
@@ -123,6 +148,7 @@ def _scan(image: bytes) -> _Scan:
             scan.prefixes[prefix] = address or ""
 
     def on_start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal open_ours
         if not open_elements:
             if name.rpartition(" ")[2] != "svg":
                 raise BakingError("not_an_image", "An XML file, but no SVG image.")
@@ -132,14 +158,17 @@ def _scan(image: bytes) -> _Scan:
             parent.has_children = True
         scan.assertion_2 |= name == _ASSERTION_2
         element = None
-        if name == _CREDENTIAL and not any(open_elements):  # one inside another is a child too many
-            element = _Element(parser.CurrentByteIndex, verify=attributes.get("verify"))
-            scan.credentials.append(element)
+        if name in (_CREDENTIAL, _COMPANION):
+            element = _Element(parser.CurrentByteIndex, nested=open_ours > 0, verify=attributes.get("verify"))
+            (scan.credentials if name == _CREDENTIAL else scan.companions).append(element)
+            open_ours += 1
         open_elements.append(element)
 
     def on_end(name: str) -> None:
+        nonlocal open_ours
         element = open_elements.pop()
         if element is not None:
+            open_ours -= 1
             element.end = _element_end(image, element.start, parser.CurrentByteIndex)
 
     def on_text(text: str) -> None:

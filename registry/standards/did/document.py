@@ -5,7 +5,7 @@ DID Core 1.0 sections 4 and 5; Controlled Identifiers 1.0 section 2.2 (Multikey,
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,8 @@ from registry.core.errors import InputError
 from registry.core.notation import short
 from registry.standards.did.errors import DidDocumentError
 from registry.standards.proofs.moments import parse_moment
-from registry.standards.proofs.publickey import PublicKey
+from registry.standards.proofs.multibase import parse_base58
+from registry.standards.proofs.publickey import PublicKey, PublicKeyError, UnsupportedKey, ed25519_key
 from registry.standards.proofs.report import KeyProblem, ProofCode, VerificationKey
 
 __all__ = ["RELATIONSHIPS", "Account", "DidDocument", "document_hash", "parse_did_document"]
@@ -51,10 +52,14 @@ class DidDocument:
     _keys: Mapping[str, VerificationKey | KeyProblem]
 
     def key(self, url: str) -> VerificationKey | KeyProblem:
-        """The verification method with this id; KEY_UNKNOWN or KEY_MALFORMED if there is none to use."""
+        """The verification method with this id; KEY_UNKNOWN, KEY_MALFORMED, WRONG_CONTROLLER if it cannot be used."""
         found = self._keys.get(url)
         if found is None:
             return KeyProblem(ProofCode.KEY_UNKNOWN, f"{self.did} has no verification method {short(url, 200)}.")
+        if isinstance(found, VerificationKey) and found.controller != self.did:
+            # Anybody may write that: only the controller's own document could confirm it.
+            detail = f"{self.did} says that {short(found.controller, 200)} controls the key; it speaks for itself only."
+            return KeyProblem(ProofCode.WRONG_CONTROLLER, detail)
         return found
 
     def names(self, account: Account) -> bool:
@@ -130,17 +135,42 @@ def _key(method: Mapping[str, Any], purposes: frozenset[str]) -> VerificationKey
             if moment is None:
                 return KeyProblem(ProofCode.KEY_MALFORMED, f"{name} of the verification method is no date and time.")
             moments[name] = moment
-    multibase, jwk = method.get("publicKeyMultibase"), method.get("publicKeyJwk")
+    forms = {name: method[name] for name in _FORMS if method.get(name) is not None}
+    if not forms or (_BASE58 in forms and method["type"] != "Ed25519VerificationKey2018"):
+        return KeyProblem(ProofCode.KEY_UNSUPPORTED, "The verification method has no key of a form that is used here.")
+    if len(forms) != 1:
+        return KeyProblem(ProofCode.KEY_MALFORMED, "The verification method has its key in two forms.")
+    ((form, value),) = forms.items()
     try:
-        if (multibase is None) == (jwk is None):
-            return KeyProblem(ProofCode.KEY_MALFORMED, "The verification method has no key, or two, of a known kind.")
-        if multibase is not None and not isinstance(multibase, str):
-            return KeyProblem(ProofCode.KEY_MALFORMED, "publicKeyMultibase is a string.")
-        public_key = PublicKey.from_jwk(jwk) if multibase is None else PublicKey.from_multikey(multibase)
+        public_key = _FORMS[form](value)
+    except UnsupportedKey as error:
+        return KeyProblem(ProofCode.KEY_UNSUPPORTED, f"The verification method's key is not used here: {error}.")
     except InputError as error:
         return KeyProblem(ProofCode.KEY_MALFORMED, f"The verification method's key cannot be read: {error}.")
     ends = [moments[name] for name in ("expires", "revoked") if name in moments]
     return VerificationKey(public_key, method["controller"], purposes, moments.get("created"), min(ends, default=None))
+
+
+def _from_text(read: Callable[[str], PublicKey]) -> Callable[[object], PublicKey]:
+    def checked(value: object) -> PublicKey:
+        if not isinstance(value, str):
+            raise PublicKeyError("the key is no string")
+        return read(value)
+
+    return checked
+
+
+def _from_base58(text: str) -> PublicKey:
+    """Ed25519VerificationKey2018: the 32 bytes, without the prefixes of multibase and multicodec."""
+    return ed25519_key(parse_base58(f"z{text}"))
+
+
+_BASE58 = "publicKeyBase58"
+_FORMS: Mapping[str, Callable[[object], PublicKey]] = {
+    "publicKeyMultibase": _from_text(PublicKey.from_multikey),
+    "publicKeyJwk": PublicKey.from_jwk,
+    _BASE58: _from_text(_from_base58),
+}
 
 
 def _account(method: Mapping[str, Any]) -> Account | None:

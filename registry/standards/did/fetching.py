@@ -1,4 +1,4 @@
-"""Fetching a DID document: HTTPS from public addresses, within limits of size and time, and no redirect.
+"""Fetching a DID document, or a status list: HTTPS from public addresses, within limits of size and time, no redirect.
 
 The name is looked up once and the connection goes to the address that was checked, so that a second answer of the name
 server cannot lead elsewhere (DNS rebinding). Certificates are checked against the name.
@@ -23,6 +23,7 @@ __all__ = ["MAX_DOCUMENT_BYTES", "Fetcher", "HttpsFetcher", "is_public"]
 MAX_DOCUMENT_BYTES = 256 * 1024
 _TIMEOUT_SECONDS = 10.0
 _CHUNK = 16 * 1024
+_ACCEPT = "application/did+json, application/did+ld+json, application/json"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 _Lookup = Callable[[str, int], list[str]]
@@ -32,7 +33,7 @@ class Fetcher(Protocol):
     """Gets one document. Keeps nothing; may be used by several threads at once."""
 
     def fetch(self, url: str) -> bytes:
-        """The body, at most ``MAX_DOCUMENT_BYTES``. Raises DidUnreachable: nothing was learnt."""
+        """The body, within the fetcher's limits. Raises DidUnreachable: nothing was learnt."""
 
 
 def is_public(address: str) -> bool:
@@ -55,12 +56,16 @@ class HttpsFetcher:
         *,
         allow_loopback: bool = False,
         timeout: float = _TIMEOUT_SECONDS,
+        max_bytes: int = MAX_DOCUMENT_BYTES,
+        accept: str = _ACCEPT,
         look_up: _Lookup | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """``timeout``: seconds for all of it, name look-up included."""
+        """``timeout``: seconds for all of it, name look-up included. ``accept``: the media types to ask for."""
         self._allow_loopback = allow_loopback
         self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._accept = accept
         self._look_up = look_up or _system_look_up
         self._tls = tls or ssl.create_default_context()
 
@@ -70,16 +75,17 @@ class HttpsFetcher:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         local = self._allow_loopback and parts.scheme == "http"
         if parts.scheme != "https" and not local:
-            raise DidUnreachable("DID documents are fetched over HTTPS only")
+            raise DidUnreachable("documents are fetched over HTTPS only")
         address = self._checked_address(host, port, local, deadline)
+        target = f"{parts.path or '/'}{parts.query and f'?{parts.query}'}"
         try:
             with _connect(address, port, deadline) as plain:
                 if parts.scheme == "https":
                     with self._tls.wrap_socket(plain, server_hostname=host) as secured:
-                        return _get(secured, parts.netloc, parts.path, deadline)
-                return _get(plain, parts.netloc, parts.path, deadline)
+                        return self._get(secured, parts.netloc, target, deadline)
+                return self._get(plain, parts.netloc, target, deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise DidUnreachable(f"{host} did not serve the DID document ({type(error).__name__})") from error
+            raise DidUnreachable(f"{host} did not serve the document ({type(error).__name__})") from error
 
     def _checked_address(self, host: str, port: int, local: bool, deadline: float) -> str:
         answer: queue.Queue[list[str] | OSError] = queue.Queue()
@@ -109,6 +115,28 @@ class HttpsFetcher:
                 raise DidUnreachable(f"{host} has an address that is not public; it is not asked")
         return found[0]
 
+    def _get(self, connection: socket.socket, netloc: str, target: str, deadline: float) -> bytes:
+        """One GET over an open connection. A redirect is an answer that is not 200."""
+        connection.settimeout(_left(deadline))
+        client = http.client.HTTPConnection(netloc)
+        client.sock = _Deadline(connection, deadline, 2 * self._max_bytes)
+        client.putrequest("GET", target, skip_accept_encoding=True)
+        client.putheader("Accept", self._accept)
+        client.putheader("Accept-Encoding", "identity")
+        client.putheader("Connection", "close")
+        client.endheaders()
+        response = client.getresponse()
+        if response.status != 200:
+            raise DidUnreachable(f"{netloc} answered with status {response.status}; redirects are not followed")
+        if response.getheader("Content-Encoding", "identity").lower() != "identity":
+            raise DidUnreachable(f"{netloc} sent a compressed document, which was not asked for")
+        body = bytearray()
+        while chunk := response.read1(_CHUNK):
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise DidUnreachable(f"{netloc} serves more than {self._max_bytes} bytes")
+        return bytes(body)
+
 
 def _system_look_up(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
@@ -116,29 +144,6 @@ def _system_look_up(host: str, port: int) -> list[str]:
 
 def _connect(address: str, port: int, deadline: float) -> socket.socket:
     return socket.create_connection((address, port), timeout=_left(deadline))
-
-
-def _get(connection: socket.socket, netloc: str, path: str, deadline: float) -> bytes:
-    """One GET over an open connection. A redirect is an answer that is not 200."""
-    connection.settimeout(_left(deadline))
-    client = http.client.HTTPConnection(netloc)
-    client.sock = _Deadline(connection, deadline)
-    client.putrequest("GET", path, skip_accept_encoding=True)
-    client.putheader("Accept", "application/did+json, application/did+ld+json, application/json")
-    client.putheader("Accept-Encoding", "identity")
-    client.putheader("Connection", "close")
-    client.endheaders()
-    response = client.getresponse()
-    if response.status != 200:
-        raise DidUnreachable(f"{netloc} answered with status {response.status}; redirects are not followed")
-    if response.getheader("Content-Encoding", "identity").lower() != "identity":
-        raise DidUnreachable(f"{netloc} sent a compressed document, which was not asked for")
-    body = bytearray()
-    while chunk := response.read1(_CHUNK):
-        body += chunk
-        if len(body) > MAX_DOCUMENT_BYTES:
-            raise DidUnreachable(f"{netloc} serves more than {MAX_DOCUMENT_BYTES} bytes")
-    return bytes(body)
 
 
 def _left(deadline: float) -> float:
@@ -151,16 +156,17 @@ def _left(deadline: float) -> float:
 class _Deadline:
     """A socket whose every read has only what is left of the time: a trickle of bytes does not extend it."""
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
+    def __init__(self, connection: socket.socket, deadline: float, limit: int) -> None:
         self._connection = connection
         self._deadline = deadline
+        self._limit = limit
 
     def sendall(self, data: bytes) -> None:
         self._connection.settimeout(_left(self._deadline))
         self._connection.sendall(data)
 
     def makefile(self, *_arguments: object, **_named: object) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._connection, self._deadline))
+        return io.BufferedReader(_Reader(self._connection, self._deadline, self._limit))
 
     def close(self) -> None:
         """The fetcher closes it."""
@@ -169,11 +175,11 @@ class _Deadline:
 class _Reader(io.RawIOBase):
     """Counts the bytes, too, since headers can be endless."""
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
+    def __init__(self, connection: socket.socket, deadline: float, limit: int) -> None:
         super().__init__()
         self._connection = connection
         self._deadline = deadline
-        self._left = 2 * MAX_DOCUMENT_BYTES
+        self._left = limit
 
     def readable(self) -> bool:
         return True

@@ -6,8 +6,9 @@ from typing import Any
 from registry.core.notation import chain_text, hex_text, time_text
 from registry.standards.did.document import Account
 from registry.standards.keys import SigningKey
+from registry.standards.proofs.publickey import PublicKey
 
-__all__ = ["build_did_document"]
+__all__ = ["build_did_document", "build_did_key_document"]
 
 _CONTEXT = [
     "https://www.w3.org/ns/did/v1",
@@ -58,3 +59,16 @@ def build_did_document(
             {"id": f"{did}#registry", "type": "CredentialRegistry", "serviceEndpoint": registry_url},
         ]
     return document
+
+
+def build_did_key_document(did: str, key: PublicKey) -> dict[str, Any]:
+    """The document that a did:key stands for: it follows from the key, so that nothing of ours can be in it."""
+    url = f"{did}#{key.multikey}"
+    method = {"id": url, "type": "Multikey", "controller": did, "publicKeyMultibase": key.multikey}
+    relationships = ("authentication", "assertionMethod", "capabilityDelegation", "capabilityInvocation")
+    return {
+        "@context": _CONTEXT[:2],
+        "id": did,
+        "verificationMethod": [method],
+        **{name: [url] for name in relationships},
+    }

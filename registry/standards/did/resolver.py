@@ -1,4 +1,4 @@
-"""Resolving DIDs: did:key from itself, did:web from what the policy pins, a cache, or the host."""
+"""Resolving DIDs: did:key and did:jwk from themselves, did:web from what the policy pins, a cache, or the host."""
 
 import threading
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from registry.core.notation import short
 from registry.standards.did.document import DidDocument, parse_did_document
 from registry.standards.did.errors import DidDocumentError, DidError, DidUnreachable, DidUnsupported
 from registry.standards.did.fetching import MAX_DOCUMENT_BYTES, Fetcher
-from registry.standards.did.key import resolve_did_key
+from registry.standards.did.key import is_own_key, resolve_did_key
 from registry.standards.did.web import url_of
 from registry.standards.proofs.report import KeyProblem, ProofCode, VerificationKey
 
@@ -21,7 +21,7 @@ _MAX_URL = 2_000
 
 
 class DidResolver:
-    """Resolves did:web and did:key. Several threads may use one.
+    """Resolves did:web, did:key and did:jwk. Several threads may use one.
 
     ``pinned`` documents are used without asking anybody: our own issuers', or a bundle's ``issuerDocument`` whose hash
     was found on chain. ``fetcher`` None: nothing is fetched, whatever a document names.
@@ -70,11 +70,13 @@ class DidResolver:
     def key(self, url: str) -> VerificationKey | KeyProblem:
         """A ``ResolveKey``: the verification method with this DID URL. Never raises."""
         did, _, fragment = url.partition("#")
-        if not fragment or len(url) > _MAX_URL:
-            return KeyProblem(ProofCode.KEY_UNKNOWN, f"{short(url, 200)!r} names no verification method.")
+        if len(url) > _MAX_URL:
+            return KeyProblem(ProofCode.KEY_UNKNOWN, f"{short(url, 200)!r} is too long for a verification method.")
         try:
-            if did.startswith("did:key:"):
+            if is_own_key(did):
                 return resolve_did_key(url)
+            if not fragment:
+                return KeyProblem(ProofCode.KEY_UNKNOWN, f"{short(url, 200)!r} names no verification method.")
             return self.resolve(did).key(url)
         except (DidUnreachable, DidUnsupported) as error:
             return KeyProblem(ProofCode.KEY_UNREACHABLE, f"The key could not be had: {error}.")

@@ -17,7 +17,7 @@ from registry.standards.eu.reading import (
     read,
     said,
 )
-from registry.standards.openbadges import is_date_time, is_uri
+from registry.standards.openbadges import is_date_time, is_web_address
 
 __all__ = ["ELEMENTS", "Element", "ElementFault", "claims_profile", "find_faults"]
 
@@ -183,7 +183,7 @@ def _quality_assurance(micro: Micro) -> _Found:
     what = "what stands behind the quality, such as an accreditation"
     yield from _words(micro, "quality_assurance", "ext:QualityAssurance", what, True)
     for item in micro.of("quality_assurance"):
-        if not (item.url and is_uri(item.url) and item.url.startswith(("https://", "http://"))):
+        if not (item.url and is_web_address(item.url)):
             yield f"{item.pointer}/targetUrl", "Add the web address where the quality assurance is described."
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 from registry.standards.openbadges import is_uri
 
@@ -43,6 +44,8 @@ OTHER_HOURS = ("timeInvestment", "SBU")
 
 # What people write where they have nothing to say.
 _NOTHING = frozenset({"-", "--", "?", ".", "n/a", "na", "n.a.", "none", "null", "tbd", "todo", "unknown", "x", "xxx"})
+# Letters and symbols by their category that show as nothing: fillers of Hangul, the empty pattern of Braille.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 # Control characters, and those that turn the direction of text around, could make a page say what nobody signed.
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LEVEL = re.compile(r"(?:EQF[ -]?)?(?:level[ -]?)?([0-9]+)", re.IGNORECASE)
@@ -117,7 +120,8 @@ def said(value: object) -> str | None:
     if not isinstance(value, str) or "{{" in value:
         return None
     text = clean(value)
-    return text if text and text.lower() not in _NOTHING else None
+    seen = any(category(character)[0] in "LNPS" and character not in _BLANK for character in text)
+    return text if seen and text.lower() not in _NOTHING else None
 
 
 def clean(text: str) -> str:

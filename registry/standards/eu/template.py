@@ -4,58 +4,27 @@ The template is a credential with ``{{column}}`` where each learner's row of a C
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from registry.core.errors import ShapeError
 from registry.standards.eu.countries import advice_on_country
 from registry.standards.eu.reading import is_esco, said
-from registry.standards.openbadges import OB_CONTEXT, is_uri
+from registry.standards.openbadges import OB_CONTEXT
+from registry.standards.openbadges.template import (
+    LEARNERS,
+    AnswerError,
+    TemplateField,
+    identities,
+    language,
+    read_answers,
+    web_address,
+)
 
 __all__ = ["AnswerError", "TemplateField", "build_template", "template_fields"]
 
 _RECOMMENDATION = "https://eur-lex.europa.eu/legal-content/EN/TXT/?uri=celex:32022H0627%2802%29"
 _APPROACH = "European approach to micro-credentials"
 _NUMBER = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,2})?")
-_LANGUAGE = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
-
-
-class AnswerError(ShapeError):
-    """An answer that cannot be used; the pointer is "/" and the field's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateField:
-    """One question. ``element`` is the element of the profile that it serves, "" for what Open Badges itself needs.
-
-    ``choices`` are suggestions, unless ``closed``. ``default`` is what an empty answer stands for; a question that has
-    neither a default nor ``required`` may be left unanswered.
-    """
-
-    name: str
-    element: str
-    question: str
-    read: Callable[[str], Any]
-    required: bool = True
-    choices: tuple[str, ...] = ()
-    closed: bool = False
-    default: str = ""
-
-    def parse(self, answer: str) -> Any:
-        """The value of an answer, None if it is left out. Raises AnswerError, which says what is expected."""
-        text = answer.strip() or self.default
-        if not text and not self.required:
-            return None
-        if "{{" in text or "}}" in text:
-            raise AnswerError("Braces {{ }} mark the columns of a table; leave them out here.", f"/{self.name}")
-        matched = next((choice for choice in self.choices if choice.lower() == text.lower()), None)
-        if self.closed and matched is None:
-            raise AnswerError(f"Answer with one of: {', '.join(self.choices)}.", f"/{self.name}")
-        try:
-            return self.read(matched or text)
-        except ValueError as error:
-            raise AnswerError(str(error), f"/{self.name}") from error
 
 
 def template_fields() -> tuple[TemplateField, ...]:
@@ -69,13 +38,10 @@ def build_template(answers: Mapping[str, str]) -> dict[str, Any]:
     Its columns are name or email (or both), completed_on (YYYY-MM-DD), certificate_no if it may be blank, and grade
     where the learners are graded. The issuer's identifier is added when a credential is issued.
     """
-    for name in answers:
-        if name not in {field.name for field in _FIELDS}:
-            raise AnswerError("There is no such question.", f"/{name}")
-    value = {field.name: field.parse(answers.get(field.name, "")) for field in _FIELDS}
+    value = read_answers(_FIELDS, answers)
     subject: dict[str, Any] = {
         "type": ["AchievementSubject"],
-        "identifier": [_identity(kind, column) for kind, column in _LEARNERS[value["learner"]]],
+        "identifier": identities(value["learner"]),
         "licenseNumber": "{{certificate_no?}}",
         "activityEndDate": "{{completed_on}}T00:00:00Z",
         "creditsEarned": value["ects"],
@@ -137,12 +103,6 @@ def _alignment(target_type: str, name: str, url: str, framework: str = "", code:
     }
 
 
-def _identity(kind: str, column: str) -> dict[str, Any]:
-    return {"type": "IdentityObject", "identityHash": f"{{{{{column}}}}}", "identityType": kind, "hashed": False}
-
-
-_NAME, _EMAIL = ("name", "name"), ("emailAddress", "email")
-_LEARNERS = {"name": (_NAME,), "email": (_EMAIL,), "name and email": (_NAME, _EMAIL)}
 _OPTIONAL = {"prerequisites": "Prerequisites", "supervision": "SupervisionType", "stackability": "Stackability"}
 
 
@@ -154,12 +114,6 @@ def _words(text: str) -> str:
     if words is None:
         raise ValueError("Answer in words.")
     return words
-
-
-def _web_address(text: str) -> str:
-    if not (is_uri(text) and text.startswith(("https://", "http://"))):
-        raise ValueError("Answer with a web address that begins with https://.")
-    return text
 
 
 def _country(text: str) -> str:
@@ -181,12 +135,6 @@ def _level(text: str) -> int:
     return int(text)
 
 
-def _language(text: str) -> str:
-    if not _LANGUAGE.fullmatch(text):
-        raise ValueError("Answer with a language code such as en, de or pt-BR.")
-    return text
-
-
 def _esco(text: str) -> str:
     if not is_esco(text):
         raise ValueError("Answer with the address of an ESCO skill; it begins with http://data.europa.eu/esco/.")
@@ -194,15 +142,15 @@ def _esco(text: str) -> str:
 
 
 _FIELDS = (
-    TemplateField("learner", "learner", "How is a learner named?", str, choices=tuple(_LEARNERS), closed=True,
+    TemplateField("learner", "learner", "How is a learner named?", str, choices=LEARNERS, closed=True,
                   default="name"),
     TemplateField("title", "title", "What is the title of the micro-credential?", _words),
     TemplateField("description", "", "What is it about, in a sentence or two?", _words),
-    TemplateField("achievement_id", "", "Which web address describes it?", _web_address),
-    TemplateField("language", "", "In which language is it taught?", _language, default="en"),
+    TemplateField("achievement_id", "", "Which web address describes it?", web_address),
+    TemplateField("language", "", "In which language is it taught?", language, default="en"),
     TemplateField("country", "country", "In which country is the issuer (two letters of ISO 3166-1)?", _country),
     TemplateField("issuer_name", "awarding_body", "What is the awarding body's name?", _words),
-    TemplateField("issuer_url", "awarding_body", "What is the awarding body's web address?", _web_address),
+    TemplateField("issuer_url", "awarding_body", "What is the awarding body's web address?", web_address),
     TemplateField("learning_outcomes", "learning_outcomes", "What does the learner know and can do then?", _words),
     TemplateField("esco", "learning_outcomes", "Which ESCO skill is that, by its address (if there is one)?", _esco,
                   required=False),
@@ -216,7 +164,7 @@ _FIELDS = (
     TemplateField("participation", "participation", "How does a learner take part?", _words,
                   choices=("Online", "Onsite", "Blended", "Volunteering", "Work experience")),
     TemplateField("quality_assurance", "quality_assurance", "What assures its quality (an accreditation)?", _words),
-    TemplateField("quality_assurance_url", "quality_assurance", "Where is that described on the web?", _web_address),
+    TemplateField("quality_assurance_url", "quality_assurance", "Where is that described on the web?", web_address),
     TemplateField("graded", "grade", "Do learners get a grade?", str, choices=("no", "yes"), closed=True, default="no"),
     TemplateField("prerequisites", "prerequisites", "What does one need in order to enrol?", _words, required=False),
     TemplateField("supervision", "supervision", "Is the assessment supervised, and the identity checked?", _words,

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from registry.standards.openbadges.classes import CLASSES
 from registry.standards.openbadges.faults import MAX_FAULTS, Fault, Faults, Rule
-from registry.standards.openbadges.values import OB_CONTEXT, is_date_time, is_uri
+from registry.standards.openbadges.values import OB_CONTEXT, is_date_time, is_uri, is_web_address
 
 __all__ = [
     "MAX_FAULTS", "OB_CONTEXT", "DocumentClass", "Fault", "Rule", "class_of", "find_faults", "is_date_time", "is_uri",
+    "is_web_address",
 ]  # fmt: skip
 
 DocumentClass = Literal["AchievementCredential", "EndorsementCredential", "Profile"]

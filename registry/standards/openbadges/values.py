@@ -14,8 +14,8 @@ from registry.standards.openbadges.faults import Faults, Path, Rule, kind_of
 
 __all__ = [
     "BOOLEAN", "COMPACT_JWS", "COUNTRY_CODE", "DATE", "DATE_TIME", "LANGUAGE", "NUMBER", "OB_CONTEXT", "TEXT", "URI",
-    "Kind", "array", "constant", "contexts", "either_text_or", "extensible", "is_date_time", "is_uri", "one_of",
-    "types",
+    "Kind", "array", "constant", "contexts", "either_text_or", "extensible", "is_date_time", "is_language", "is_uri",
+    "is_web_address", "one_of", "types",
 ]  # fmt: skip
 
 Check = Callable[[object, Path, Faults], None]
@@ -26,6 +26,7 @@ _OB_CONTEXT = re.compile(r"https://purl\.imsglobal\.org/spec/ob/v3p0/context(-3\
 
 # RFC 3986 with the characters of RFC 3987: a scheme, a colon, and then no white space and nothing that needs escaping.
 _URI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>"{}|\\^`\x7f-\x9f]+')
+_WEB = re.compile(r"https?://[^/?#@:]+")
 # RFC 3339 section 5.6.
 _DATE_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
@@ -86,10 +87,20 @@ def is_uri(value: str) -> bool:
     return _URI.fullmatch(value) is not None
 
 
+def is_web_address(value: str) -> bool:
+    """A URI that a browser can be sent to: http or https, with a host."""
+    return is_uri(value) and _WEB.match(value) is not None
+
+
 def is_date_time(value: str) -> bool:
     """A date and time with its offset (RFC 3339 section 5.6) that exists; no leap seconds, no year 0."""
     match = _DATE_TIME.fullmatch(value)
     return match is not None and _exists(match[1])
+
+
+def is_language(value: str) -> bool:
+    """A language tag of BCP 47, as far as the schema's pattern goes."""
+    return _LANGUAGE.fullmatch(value) is not None
 
 
 def _is_date(value: str) -> bool:
@@ -114,9 +125,7 @@ DATE = _text("A date such as 2004-02-29", _is_date, Rule.FORMAT, "date")
 COUNTRY_CODE = _text(
     "A country's two capital letters of ISO 3166-1, such as IE,", _COUNTRY.fullmatch, Rule.FORMAT, "country"
 )
-LANGUAGE = _text(
-    "A language code such as en, de-AT or sr-Latn", _LANGUAGE.fullmatch, Rule.SCHEMA, "language"
-)  # BCP 47, as far as the schema's pattern goes
+LANGUAGE = _text("A language code such as en, de-AT or sr-Latn", is_language, Rule.SCHEMA, "language")
 COMPACT_JWS = _text("A compact JWS (header.payload.signature)", _JWS.fullmatch, Rule.SCHEMA, "jws")
 
 

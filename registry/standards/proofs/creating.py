@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 from registry.core.errors import InputError
 from registry.core.notation import short, time_text
+from registry.standards.contexts import UnknownContext
 from registry.standards.proofs.expanding import Expander, default_expander
 from registry.standards.proofs.multibase import base58_text
 from registry.standards.proofs.publickey import KeyKind
-from registry.standards.proofs.suites import DATA_INTEGRITY, SUITES, Transformation, signed_bytes, transform
+from registry.standards.proofs.suites import SUITES, Transformation, signed_bytes, transform
 
 __all__ = ["PROOF_SET", "ProofSigner", "UnmappedTerms", "add_proofs"]
 
@@ -52,15 +53,19 @@ def add_proofs(
 ) -> dict[str, Any]:
     """The document with one more proof for each suite, always in an array; ``document`` stays as it is.
 
-    ``created`` and ``expires`` in Unix seconds. Raises JsonError, UnknownContext, JsonLdFault, TooComplex,
-    UnmappedTerms, InputError for a suite that is not made here.
+    ``created`` and ``expires`` in Unix seconds. ``allow_unmapped``: terms that no context maps are signed as far as a
+    suite covers them; where a context is not known here, the suites over RDF are left out, if one over JCS remains.
+    Raises JsonError, UnknownContext, JsonLdFault, TooComplex, UnmappedTerms, InputError for a suite that is not made
+    here.
     """
     known = document.get("proof", [])
     unsecured = {name: value for name, value in document.items() if name != "proof"}
     proofs = list(known) if isinstance(known, list) else [known]
+    if allow_unmapped:
+        suites = _possible(suites, unsecured, expander or default_expander())
     for name in suites:
-        suite = SUITES.get(name)
-        if suite is None or KeyKind.ED25519 not in suite.kinds or suite.type != DATA_INTEGRITY:
+        suite = SUITES.get(name) if name in PROOF_SET else None
+        if suite is None:
             raise InputError(f"proofs of the suite {short(name)!r} are not made here")
         options: dict[str, Any] = {
             "type": suite.type,
@@ -80,9 +85,21 @@ def add_proofs(
         config = transform(suite, options, KeyKind.ED25519, used)
         if config.unmapped and not allow_unmapped:
             raise UnmappedTerms(tuple(f"/proof{pointer}" for pointer in config.unmapped))
-        signature = signer.sign(signed_bytes(config.data, form.data, KeyKind.ED25519))
+        signature = signer.sign(signed_bytes(suite, config.data, form.data, KeyKind.ED25519))
         if suite.transformation is Transformation.RDFC:
             # vc-di-eddsa section 3.2.1: only the JCS suite puts the contexts into the proof.
             options.pop("@context", None)
         proofs.append({**options, "proofValue": base58_text(signature)})
     return {**unsecured, "proof": proofs}
+
+
+def _possible(suites: Sequence[str], document: Mapping[str, Any], expander: Expander) -> Sequence[str]:
+    """Without the suites over RDF where a context is not known; unchanged where nothing would be left."""
+    over_json = [name for name in suites if name in SUITES and SUITES[name].transformation is Transformation.JCS]
+    if not over_json or len(over_json) == len(suites):
+        return suites
+    try:
+        expander.expand(document)
+    except UnknownContext:
+        return over_json
+    return suites

@@ -120,7 +120,7 @@ class _Processor(JsonLdProcessor):  # type: ignore[misc]
 
     def _clone_active_context(self, active_ctx: Any) -> Any:
         self._spend(1 + len(active_ctx["mappings"]) // 50)
-        return super()._clone_active_context(active_ctx)
+        return _ActiveContext(super()._clone_active_context(active_ctx))
 
     def _graph_to_rdf(self, graph: Any, issuer: Any, options: Any) -> Any:
         for id_, node in graph.items():
@@ -139,9 +139,20 @@ class _Processor(JsonLdProcessor):  # type: ignore[misc]
         return super()._object_to_rdf(item, issuer, triples, options)
 
 
+class _ActiveContext(dict[str, Any]):
+    """pyld deletes @vocab and @language where a context sets them to null, also where there are none to delete."""
+
+    def __delitem__(self, key: str) -> None:
+        self.pop(key, None)
+
+
 def _says_nothing(iri: Any) -> bool:
-    """Whether what stands under a key leaves no trace in RDF: the key has no IRI, or it is @index or @direction."""
-    if not isinstance(iri, str) or iri in {"@index", "@direction"}:
+    """Whether what stands under a key leaves no trace in RDF: the key has no IRI, or it is @index.
+
+    Of @direction RDF knows nothing, either (JSON-LD 1.1 section 10.2); but it only says "ltr" or "rtl" about the text
+    beside it, and the VC Data Model has it in every text (section 11.1).
+    """
+    if not isinstance(iri, str) or iri == "@index":
         return True
     return not iri.startswith("@") and not _is_resource(iri)
 

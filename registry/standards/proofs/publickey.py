@@ -15,13 +15,17 @@ from registry.core.errors import InputError
 from registry.core.notation import base64url_text, parse_base64url
 from registry.standards.proofs.multibase import base58_text, parse_base58
 
-__all__ = ["KeyKind", "PublicKey", "PublicKeyError", "ed25519_key"]
+__all__ = ["KeyKind", "PublicKey", "PublicKeyError", "UnsupportedKey", "ed25519_key"]
 
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
 
 
 class PublicKeyError(InputError):
     """Not a public key of a kind that is used here."""
+
+
+class UnsupportedKey(PublicKeyError):
+    """A public key of a kind that others use and that is not used here: nothing can be said of what it signed."""
 
 
 class KeyKind(StrEnum):
@@ -37,6 +41,15 @@ _CODECS = {
     KeyKind.P256: (bytes.fromhex("8024"), 33),
     KeyKind.P384: (bytes.fromhex("8124"), 49),
 }
+# Of the multicodec registry, as varints: other keys.
+_OTHER_CODECS = {
+    bytes.fromhex("e701"): "secp256k1", bytes.fromhex("ec01"): "X25519", bytes.fromhex("ea01"): "BLS12-381 G1",
+    bytes.fromhex("eb01"): "BLS12-381 G2", bytes.fromhex("ee01"): "BLS12-381", bytes.fromhex("8224"): "P-521",
+    bytes.fromhex("8324"): "Ed448", bytes.fromhex("8424"): "X448", bytes.fromhex("8524"): "RSA",
+    bytes.fromhex("8624"): "SM2", bytes.fromhex("9024"): "ML-DSA-44", bytes.fromhex("9124"): "ML-DSA-65",
+    bytes.fromhex("9224"): "ML-DSA-87", bytes.fromhex("d1d603"): "JWK",
+}  # fmt: skip
+_OTHER_KEY_TYPES = frozenset({"EC", "OKP", "AKP"})
 _CURVES: dict[KeyKind, tuple[ec.EllipticCurve, hashes.HashAlgorithm, int]] = {
     KeyKind.P256: (ec.SECP256R1(), hashes.SHA256(), 32),
     KeyKind.P384: (ec.SECP384R1(), hashes.SHA384(), 48),
@@ -86,7 +99,7 @@ class PublicKey:
 
     @classmethod
     def from_multikey(cls, text: str) -> "PublicKey":
-        """Reads ``publicKeyMultibase``. Raises MultibaseError, PublicKeyError."""
+        """Reads ``publicKeyMultibase``. Raises MultibaseError, UnsupportedKey, PublicKeyError."""
         data = parse_base58(text)
         for kind, (prefix, length) in _CODECS.items():
             if data.startswith(prefix):
@@ -94,25 +107,35 @@ class PublicKey:
                 if len(raw) != length:
                     raise PublicKeyError(f"a public key of the kind {kind} has {length} bytes, not {len(raw)}")
                 return cls(kind, _from_raw(kind, raw))
+        for prefix, name in _OTHER_CODECS.items():
+            if data.startswith(prefix):
+                raise UnsupportedKey(f"keys of the kind {name} are not used here (Ed25519, P-256 and P-384 are)")
         raise PublicKeyError("not a multikey of the kinds Ed25519, P-256 or P-384")
 
     @classmethod
     def from_jwk(cls, jwk: object) -> "PublicKey":
-        """Reads an RFC 7517 key: OKP Ed25519 (RFC 8037), EC P-256 and P-384, RSA. Raises PublicKeyError."""
+        """Reads an RFC 7517 key: OKP Ed25519 (RFC 8037), EC P-256 and P-384, RSA.
+
+        Raises UnsupportedKey, PublicKeyError.
+        """
         if not isinstance(jwk, dict):
             raise PublicKeyError("a JWK is an object")
         if "d" in jwk:
             raise PublicKeyError("the JWK carries a private key")
         kind, curve = jwk.get("kty"), jwk.get("crv")
+        if not isinstance(kind, str):
+            raise PublicKeyError('the JWK has no "kty"')
         if (kind, curve) == ("OKP", "Ed25519"):
             return cls(KeyKind.ED25519, _from_raw(KeyKind.ED25519, _member(jwk, "x", 32)))
-        if kind == "EC" and curve in _CURVES:
+        if kind == "EC" and isinstance(curve, str) and curve in (KeyKind.P256, KeyKind.P384):
             name = KeyKind(curve)
             size = _CURVES[name][2]
             return cls(name, _from_raw(name, b"\x04" + _member(jwk, "x", size) + _member(jwk, "y", size)))
         if kind == "RSA":
             return cls(KeyKind.RSA, _rsa(_integer(jwk, "n"), _integer(jwk, "e")))
-        raise PublicKeyError("the JWK is of a kind that is not used here (Ed25519, P-256, P-384, RSA are)")
+        other = kind in _OTHER_KEY_TYPES and (kind == "AKP" or isinstance(curve, str))
+        message = "the JWK is of a kind that is not used here (Ed25519, P-256, P-384, RSA are)"
+        raise UnsupportedKey(message) if other else PublicKeyError(message)
 
     def jwk(self) -> dict[str, Any]:
         """The public JWK. Raises PublicKeyError for RSA, which is only ever read."""

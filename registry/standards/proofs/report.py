@@ -18,6 +18,8 @@ class ProofCode(StrEnum):
     # could not be judged
     UNKNOWN_SUITE = "unknown_suite"
     KEY_UNREACHABLE = "key_unreachable"
+    KEY_UNSUPPORTED = "key_unsupported"
+    KEY_UNPROVEN = "key_unproven"
     CONTEXT_UNKNOWN = "context_unknown"
     TOO_COMPLEX = "too_complex"
     # the proof itself
@@ -47,8 +49,11 @@ class ProofCode(StrEnum):
 
 
 _UNDECIDED = frozenset(
-    {ProofCode.UNKNOWN_SUITE, ProofCode.KEY_UNREACHABLE, ProofCode.CONTEXT_UNKNOWN, ProofCode.TOO_COMPLEX}
-)
+    {
+        ProofCode.UNKNOWN_SUITE, ProofCode.KEY_UNREACHABLE, ProofCode.KEY_UNSUPPORTED, ProofCode.KEY_UNPROVEN,
+        ProofCode.CONTEXT_UNKNOWN, ProofCode.TOO_COMPLEX,
+    }
+)  # fmt: skip
 
 
 class ProofStatus(StrEnum):
@@ -114,7 +119,7 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyProblem:
-    """Why there is no key: KEY_UNREACHABLE (could not be asked), KEY_UNKNOWN, KEY_MALFORMED."""
+    """Why there is no key: KEY_UNREACHABLE (could not be asked), KEY_UNSUPPORTED, KEY_UNKNOWN, KEY_MALFORMED."""
 
     code: ProofCode
     detail: str

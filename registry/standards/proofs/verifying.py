@@ -5,7 +5,7 @@ exception. A key is judged at ``at``, the time at which the document is proven t
 the signer says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from registry.core.notation import short
 from registry.standards.contexts import ContextError
 from registry.standards.proofs.expanding import Expander, default_expander
 from registry.standards.proofs.jsonld import JsonLdFault
+from registry.standards.proofs.jws import JwsRefused, parse_detached
 from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.multibase import parse_base58
 from registry.standards.proofs.publickey import KeyKind
@@ -32,6 +33,7 @@ from registry.standards.proofs.suites import (
     Suite,
     Transformation,
     Transformed,
+    hash_name,
     signed_bytes,
     suite_of,
     transform,
@@ -40,6 +42,7 @@ from registry.standards.proofs.suites import (
 __all__ = ["MAX_PROOFS", "check_key", "find_unmapped", "verify_proofs"]
 
 MAX_PROOFS = 16
+_ENVELOPED = "EnvelopedVerifiableCredential"
 _SKEW_SECONDS = 300
 
 
@@ -113,7 +116,7 @@ class _Judge:
 
     def outcomes(self) -> list[ProofOutcome]:
         if "proof" not in self._document:
-            return []
+            return self._envelope()
         found = self._document["proof"]
         proofs = found if isinstance(found, list) else [found]
         if not 0 < len(proofs) <= MAX_PROOFS:
@@ -124,6 +127,14 @@ class _Judge:
         except JsonError as error:
             return [ProofOutcome(0, "", "", ProofCode.NOT_CANONICAL, f"The document has no canonical form: {error}.")]
         return [self._outcome(place, proof, proofs) for place, proof in enumerate(proofs)]
+
+    def _envelope(self) -> list[ProofOutcome]:
+        """Enveloped ones have their proof inside: JWTs are ``verify_jwt``'s matter, SD-JWT and COSE are not known."""
+        if _ENVELOPED not in _listed(self._document.get("type")):
+            return []
+        media_type, _, _ = _label(self._document.get("id")).removeprefix("data:").partition(",")
+        detail = f"What is enveloped as {short(media_type)!r} is not judged as a document with proofs."
+        return [ProofOutcome(0, short(media_type), "", ProofCode.UNKNOWN_SUITE, detail)]
 
     def _outcome(self, place: int, proof: object, proofs: Sequence[object]) -> ProofOutcome:
         if not isinstance(proof, dict):
@@ -146,7 +157,7 @@ class _Judge:
             label = _label(proof.get("cryptosuite", proof.get("type")))
             raise _Fault(ProofCode.UNKNOWN_SUITE, f"The cryptosuite {label!r} is not known here.")
         self._check_options(proof)
-        signature = _signature(proof)
+        signature, header, named = _signature(proof) if suite.jws is None else _detached(proof)
         previous = _previous(proof, proofs)
         method = proof.get("verificationMethod")
         if not isinstance(method, str) or not method:
@@ -155,7 +166,7 @@ class _Judge:
         if isinstance(key, KeyProblem):
             raise _Fault(key.code, key.detail)
         kind = key.public_key.kind
-        if kind not in suite.kinds:
+        if kind not in suite.kinds or (named is not None and named is not kind):
             raise _Fault(ProofCode.KEY_WRONG_KIND, f"{suite.name} does not go with a key of the kind {kind}.")
         if len(signature) != SIGNATURE_BYTES[kind]:
             raise _Fault(ProofCode.BAD_MULTIBASE, f"A signature of the kind {kind} has {SIGNATURE_BYTES[kind]} bytes.")
@@ -163,7 +174,8 @@ class _Judge:
         if pointers and not self._allow_unmapped:
             listed = short(", ".join(pointer or "(the document)" for pointer in pointers), 200)
             raise _Fault(ProofCode.UNMAPPED_TERMS, f"The signature does not cover {listed}: in no context.", pointers)
-        if not key.public_key.verifies(signature, signed_bytes(options, document, kind)):
+        message = header(signed_bytes(suite, options, document, kind))
+        if not key.public_key.verifies(signature, message):
             raise _Fault(ProofCode.SIGNATURE_INVALID, "The signature is not this key's over this document.")
         return pointers
 
@@ -188,11 +200,11 @@ class _Judge:
         self, suite: Suite, proof: dict[str, Any], previous: list[Any], kind: KeyKind, place: int | None
     ) -> tuple[bytes, bytes, tuple[str, ...]]:
         """Canonical options and document, and the pointers of what neither covers."""
-        options = {name: value for name, value in proof.items() if name != "proofValue"}
+        options = {name: value for name, value in proof.items() if name not in ("proofValue", "jws")}
         context = self._document.get("@context")
         added: tuple[str, ...] = ()
         if suite.transformation is Transformation.RDFC:
-            options["@context"] = context
+            options["@context"] = _contexts_of_options(suite, proof, context)
         elif "@context" in options:
             # vc-di-eddsa section 3.3.2 step 4: what the proof names has to be how the document's contexts begin.
             context = options["@context"]
@@ -209,7 +221,7 @@ class _Judge:
 
     def _transform(self, suite: Suite, kind: KeyKind, context: object, previous: list[Any]) -> Transformed:
         rdfc = suite.transformation is Transformation.RDFC
-        key = (suite.transformation, rdfc and kind is KeyKind.P384, repr(context), repr(previous))
+        key = (suite.transformation, rdfc and hash_name(suite, kind), repr(context), repr(previous))
         found = self._transformed.get(key)
         if found is None:
             unsecured = {name: value for name, value in self._document.items() if name != "proof"}
@@ -251,14 +263,27 @@ def check_key(
     return key
 
 
-def _signature(proof: Mapping[str, Any]) -> bytes:
+# The signature, what is done to the bytes before they are signed, and the kind of key that the proof itself names.
+_Signature = tuple[bytes, Callable[[bytes], bytes], KeyKind | None]
+
+
+def _signature(proof: Mapping[str, Any]) -> _Signature:
     value = proof.get("proofValue")
     if not isinstance(value, str):
         raise _Fault(ProofCode.MALFORMED_PROOF, "The proof has no proofValue.")
     try:
-        return parse_base58(value)
+        return parse_base58(value), bytes, None
     except InputError as error:
         raise _Fault(ProofCode.BAD_MULTIBASE, f"proofValue: {error}.") from error
+
+
+def _detached(proof: Mapping[str, Any]) -> _Signature:
+    """A JWS whose payload stands elsewhere (RFC 7515 appendix F), as it is or, with ``b64`` true, in base64url."""
+    try:
+        found = parse_detached(proof.get("jws"))
+    except JwsRefused as error:
+        raise _Fault(error.code, str(error)) from error
+    return found.signature, found.message, found.kind
 
 
 def _previous(proof: Mapping[str, Any], proofs: Sequence[object]) -> list[Any]:
@@ -274,6 +299,21 @@ def _previous(proof: Mapping[str, Any], proofs: Sequence[object]) -> list[Any]:
             raise _Fault(ProofCode.PREVIOUS_PROOF_MISSING, f"The proof builds on {_label(name)!r}, which is not there.")
         found += match
     return found
+
+
+def _contexts_of_options(suite: Suite, proof: Mapping[str, Any], context: object) -> object:
+    """The document's, and where the proof names more, as those of Ed25519Signature2020 may, these too.
+
+    Named ones only, which are pinned: one written out could give the signed options another wording.
+    """
+    if suite.jws is not None:
+        return list(suite.jws)
+    if "@context" not in proof:
+        return context
+    own = _listed(proof["@context"])
+    if not all(isinstance(item, str) or item in _listed(context) for item in own):
+        raise _Fault(ProofCode.CONTEXT_DIFFERS, "The proof has a context of its own making.")
+    return _listed(context) + own
 
 
 def _begins_with(contexts: object, beginning: object) -> bool:

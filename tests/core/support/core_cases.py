@@ -4,13 +4,28 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import core_world as w
 
+from registry.core.canonical import canonicalize
 from registry.core.merkle import MerkleTree, hash_leaf, hash_node
-from registry.core.model import AnchorLocation, BlockRef, Bundle, ChainUnavailable, Evidence, IssuerPin, Policy
+from registry.core.model import (
+    AnchorLocation,
+    BlockRef,
+    Bundle,
+    ChainUnavailable,
+    Claim,
+    Evidence,
+    IssuerPin,
+    LiveDocument,
+    Policy,
+    StatusChange,
+    StatusWords,
+)
 from registry.core.policy import serialize_policy
+from registry.core.verdict import fail, passed, skipped, unknown
 
 # What every check says about a credential with which nothing is wrong.
 FINE = {
@@ -33,6 +48,7 @@ UNHEARD = {
     "suspension": "UNKNOWN status_unknown",
     "locator": "UNKNOWN chain_unreachable",
 }
+UNREAD_LIST = {"binding": "SKIPPED status_elsewhere", "revocation": "UNKNOWN status_unknown"}
 UNCOUNTED = {"revocation": "UNKNOWN status_unknown", "suspension": "UNKNOWN status_unknown"}
 SKIPPED_FOR_DIGEST = dict.fromkeys(
     ("format", "binding", "signature", "validity", "schema"), "SKIPPED digest_only"
@@ -52,6 +68,7 @@ def verdict(
     evidence: Evidence | None = None,
     policy: Policy = w.POLICY,
     now: int = w.NOW,
+    at: int | None = None,
 ) -> tuple[str, Vector]:
     world = world or w.world()
     bundle = bundle or world.bundle
@@ -59,6 +76,7 @@ def verdict(
     return f"verdict/{name}", {
         "about": about,
         "now": now,
+        **({} if at is None else {"at": at}),
         "policy": json.loads(serialize_policy(policy)),
         "bundle": w.as_json(bundle),
         "evidence": w.evidence_to_json(evidence),
@@ -103,6 +121,7 @@ def verdicts() -> Iterator[tuple[str, Vector]]:
     yield from _binding_cases()
     yield from _validity_cases()
     yield from _status_cases()
+    yield from _history_cases()
     yield from _locator_cases()
 
 
@@ -189,8 +208,64 @@ def _leaf_cases() -> Iterator[tuple[str, Vector]]:
     )  # fmt: skip
     with_proof = w.credential(proof=[{"type": "DataIntegrityProof"}], credentialSchema={"id": "https://example.edu/s"})
     yield verdict(
-        "proof-and-schema-not-built", "What this version cannot check is skipped aloud.", "VALID",
-        {"signature": "SKIPPED not_built", "schema": "SKIPPED not_built"}, world=w.world(with_proof),
+        "proof-not-judged", "Nobody looked at the proof.", "INDETERMINATE",
+        {"signature": "UNKNOWN not_judged", "schema": "UNKNOWN not_judged"}, world=w.world(with_proof),
+    )  # fmt: skip
+    yield from _finding_cases(with_proof)
+
+
+def _finding_cases(document: dict[str, Any]) -> Iterator[tuple[str, Vector]]:
+    """What registry.standards found out is taken over, if it was asked about the right time."""
+    world = w.world(document)
+    enveloped = w.world({"type": "EnvelopedVerifiableCredential", "id": "data:application/vc+jwt,a.b.c"})
+
+    def found(world: w.World, **changes: Any) -> Evidence:
+        changes = {"schema": passed("schema", "It follows its schema.")} | changes
+        return replace(world.evidence, findings=w.findings(world, **changes))
+
+    good, unread = passed("signature", "Signed."), skipped("schema", "schema_not_known", "Not known.")
+    yield verdict(
+        "signed", "The issuer's own proof.", "VALID", {"signature": "PASS ok", "schema": "SKIPPED schema_not_known"},
+        world=world, evidence=found(world, signature=good, schema=unread),
+    )  # fmt: skip
+    yield verdict(
+        "signed-by-a-stranger", "A proof that is wrong is wrong, anchored or not.", "INVALID",
+        {"signature": "FAIL wrong_controller", "schema": "PASS ok"},
+        world=world, evidence=found(world, signature=fail("signature", "wrong_controller", "Somebody else's key.")),
+    )  # fmt: skip
+    yield verdict(
+        "signed-with-an-unknown-suite", "A proof that cannot be judged.", "INDETERMINATE",
+        {"signature": "UNKNOWN unknown_suite", "schema": "UNKNOWN schema_faults"}, world=world,
+        evidence=found(
+            world, signature=unknown("signature", "unknown_suite", "Not known."),
+            schema=unknown("schema", "schema_faults", "At /name."),
+        ),
+    )  # fmt: skip
+    yield verdict(
+        "signed-judged-at-another-time", "Keys were asked for another time than the anchor's.", "INDETERMINATE",
+        {"signature": "UNKNOWN anchor_time_unknown", "schema": "PASS ok"},
+        world=world, evidence=found(world, signature=good, keys_at=w.ANCHORED_AT - 1),
+    )  # fmt: skip
+    yield verdict(
+        "signed-without-anchor", "Nobody knows when keys had to be good.", "INDETERMINATE",
+        UNHEARD | {
+            "anchor": "UNKNOWN chain_unreachable", "signature": "UNKNOWN anchor_time_unknown", "schema": "PASS ok"
+        },
+        world=world,
+        evidence=replace(found(world, signature=good), anchors=(ChainUnavailable(1, "The node does not answer."),)),
+    )  # fmt: skip
+    yield verdict(
+        "enveloped", "The credential is in a JWT.", "VALID", {"signature": "PASS ok", "schema": "PASS ok"},
+        world=enveloped, evidence=found(enveloped, signature=good, credential=w.credential()),
+    )  # fmt: skip
+    yield verdict(
+        "enveloped-unreadable", "The envelope holds nothing that can be read.", "INVALID",
+        {
+            "format": "FAIL envelope_unreadable", "issuer": "FAIL issuer_missing",
+            "binding": "SKIPPED no_credential_status", "signature": "UNKNOWN not_judged",
+            "schema": "SKIPPED no_schema",
+        },
+        world=enveloped,
     )  # fmt: skip
 
 
@@ -366,8 +441,7 @@ def _issuer_cases() -> Iterator[tuple[str, Vector]]:
     )  # fmt: skip
     yield verdict(
         "issuer-changed", "A known address anchored what another DID signs.", "INVALID",
-        mismatch | {"binding": "FAIL status_list_differs"},
-        world=w.world(w.credential(issuer="did:web:somebody.example")),
+        mismatch | UNREAD_LIST, world=w.world(w.credential(issuer="did:web:somebody.example")),
     )  # fmt: skip
     yield verdict(
         "issuer-of-another-pin", "Two known issuers, confused.", "INVALID", mismatch,
@@ -378,8 +452,13 @@ def _issuer_cases() -> Iterator[tuple[str, Vector]]:
         policy=replace(w.POLICY, issuers=()),
     )  # fmt: skip
     yield verdict(
+        "issuer-pinned-without-address", "Trusted unanchored; no anchor is taken for its.", "INDETERMINATE", not_pinned,
+        policy=replace(w.POLICY, issuers=(IssuerPin(w.DID, None),)),
+    )  # fmt: skip
+    yield from _document_cases(replace(w.POLICY, issuers=()))
+    yield verdict(
         "issuer-missing", "No issuer at all.", "INVALID",
-        {"format": "FAIL not_a_credential", "issuer": "FAIL issuer_missing", "binding": "UNKNOWN status_base_unknown"},
+        {"format": "FAIL not_a_credential", "issuer": "FAIL issuer_missing"} | UNREAD_LIST,
         world=w.world(w.credential(issuer={"name": "Université Exemple"})),
     )  # fmt: skip
     yield verdict(
@@ -389,6 +468,73 @@ def _issuer_cases() -> Iterator[tuple[str, Vector]]:
     yield verdict(
         "digest-only-not-pinned", "A digest anchored by an address that the policy does not know.", "INDETERMINATE",
         SKIPPED_FOR_DIGEST | not_pinned, bundle=w.digest_only(w.world().bundle), policy=replace(w.POLICY, issuers=()),
+    )  # fmt: skip
+
+
+def _document_cases(policy: Policy) -> Iterator[tuple[str, Vector]]:
+    """Without a pin: what the issuer's host says, and what its address claimed."""
+    known, other, here = w.sha("document"), w.sha("another"), (1, w.ISSUER)
+
+    def case(name: str, about: str, status: str, outcome: str, *accounts: tuple[int, bytes], **more: Any) -> Any:
+        world = w.world()
+        hashed, claimed = more.pop("claim", (known, w.ANCHORED_AT))
+        evidence = replace(
+            _answer(world, claims=(Claim(more.pop("claimed_did", w.DID), hashed, claimed),)),
+            live=LiveDocument(more.pop("did", w.DID), known, frozenset(accounts), more.pop("problem", None)),
+        )
+        return verdict(
+            f"documents-{name}", about, status, {"issuer": outcome}, world=world, evidence=evidence,
+            policy=more.pop("policy", policy), **more,
+        )  # fmt: skip
+
+    yield case("agree", "Host and chain name each other.", "VALID", "PASS documents_agree", here)
+    yield case(
+        "agree-on-one-of-two", "The host names more addresses.", "VALID", "PASS documents_agree", here,
+        (1, w.address("second")), (10, w.address("third")),
+    )  # fmt: skip
+    yield case(
+        "unreachable", "The host does not answer.", "INDETERMINATE", "UNKNOWN issuer_unreachable", problem="down"
+    )
+    yield case("name-nobody", "The host names no address.", "INDETERMINATE", "UNKNOWN issuer_not_named")
+    yield case(
+        "name-another-chain", "The host names the address on another chain only.", "INDETERMINATE",
+        "UNKNOWN issuer_not_named", (10, w.ISSUER),
+    )  # fmt: skip
+    yield case(
+        "name-somebody-else", "The host names another address.", "INVALID", "FAIL issuer_mismatch",
+        (1, w.address("impostor")),
+    )  # fmt: skip
+    not_claimed = "UNKNOWN issuer_not_claimed"
+    yield case("not-claimed", "The address claims nothing.", "INDETERMINATE", not_claimed, here, claim=(known, 0))
+    yield case(
+        "claim-of-another-document", "The address claimed another document.", "INDETERMINATE", not_claimed, here,
+        claim=(other, w.ANCHORED_AT),
+    )  # fmt: skip
+    yield case(
+        "claim-of-another-did", "The address claimed another DID.", "INDETERMINATE", not_claimed, here,
+        claimed_did="did:web:other.example",
+    )  # fmt: skip
+    yield case(
+        "of-another-did", "A document of another DID settles nothing.", "INDETERMINATE", "UNKNOWN issuer_not_pinned",
+        here, did="did:web:other.example",
+    )  # fmt: skip
+    yield case(
+        "against-the-policy", "What the policy says counts more.", "INVALID", "FAIL issuer_mismatch", here,
+        policy=replace(policy, issuers=(IssuerPin(w.DID, w.address("another")),)),
+    )  # fmt: skip
+    # An impostor claims a copied name and brings the document that says so: nobody else confirms it.
+    world = w.world()
+    bundle = replace(world.bundle, issuer_document={"id": w.DID})
+    hashed = sha256(canonicalize(bundle.issuer_document)).digest()
+    answers = _answer(world, claims=(Claim(w.DID, hashed, w.ANCHORED_AT),))
+    yield verdict(
+        "documents-brought-along", "A claimed document in the bundle makes no issuer.", "INDETERMINATE",
+        {"issuer": "UNKNOWN issuer_not_pinned"}, world=world, bundle=bundle, evidence=answers, policy=policy,
+    )  # fmt: skip
+    yield verdict(
+        "documents-brought-along-and-confirmed", "The host names the address, which claimed the document of then.",
+        "VALID", {"issuer": "PASS documents_agree"}, world=world, bundle=bundle, policy=policy,
+        evidence=replace(answers, live=LiveDocument(w.DID, known, frozenset({here}))),
     )  # fmt: skip
 
 
@@ -416,9 +562,19 @@ def _binding_cases() -> Iterator[tuple[str, Vector]]:
         "list-of-another-number", "The right entry of the wrong list.", "INVALID",
         w.status_entry("revocation", w.INDEX - 131072), elsewhere,
     )  # fmt: skip
+    foreign = w.status_entry("revocation", statusListCredential="https://attacker.example/status/revocation/1")
+    yield verdict(
+        "status-list-of-another-host", "A list that anybody may publish: it has to be asked, and to be the issuer's.",
+        "INDETERMINATE", UNREAD_LIST, world=w.world(w.credential(credentialStatus=foreign)),
+    )  # fmt: skip
     yield bound(
-        "list-of-another-issuer", "A list that the attacker publishes.", "INVALID",
-        w.status_entry("revocation", statusListCredential="https://attacker.example/status/revocation/1"), elsewhere,
+        "list-elsewhere-on-the-same-host", "Another list at the host where the issuer's lists are.", "INVALID",
+        w.status_entry("revocation", statusListCredential="https://example.edu/issuers/demos/status/revocation/1"),
+        elsewhere,
+    )  # fmt: skip
+    yield bound(
+        "list-nowhere", "A list that nobody can be asked for.", "INVALID",
+        w.status_entry("revocation", statusListCredential="urn:example:list"), elsewhere,
     )  # fmt: skip
     yield bound(
         "purpose-changed", "A suspension list named for revocation.", "INVALID",
@@ -446,10 +602,65 @@ def _binding_cases() -> Iterator[tuple[str, Vector]]:
         "base-from-the-did", "The pin names no place for lists; the DID does.", "VALID", both, "PASS ok",
         policy=replace(w.POLICY, issuers=bare),
     )  # fmt: skip
-    yield bound(
-        "base-unknown", "Neither pin nor DID name a place for lists.", "INDETERMINATE", both,
-        "UNKNOWN status_base_unknown", credential={"issuer": "did:example:university"},
+    nameless = w.credential(credentialStatus=both, issuer="did:example:university")
+    yield verdict(
+        "status-base-unknown", "Neither pin nor DID name a place for lists: the lists are asked.", "INDETERMINATE",
+        UNREAD_LIST | {"suspension": "UNKNOWN status_unknown"}, world=w.world(nameless),
         policy=replace(w.POLICY, issuers=(IssuerPin("did:example:university", w.ISSUER),)),
+    )  # fmt: skip
+    yield from _elsewhere_cases()
+
+
+def _elsewhere_cases() -> Iterator[tuple[str, Vector]]:
+    """Status entries whose lists are at another host than the issuer's own."""
+    place = "https://lists.example/1"
+    fine, suspended = (
+        w.status_entry(purpose, statusListCredential=place, statusListIndex="9")
+        for purpose in ("revocation", "suspension")
+    )
+    elsewhere = {"binding": "SKIPPED status_elsewhere"}
+    key = (place, "9", "revocation")
+
+    def with_list(entry: Any, lists: dict[Any, Any], **more: Any) -> dict[str, Any]:
+        world = w.world(w.credential(credentialStatus=entry))
+        return {"world": world, "evidence": replace(world.evidence, findings=w.findings(world, lists=lists)), **more}
+
+    yield verdict(
+        "elsewhere-clear", "The other list says that it is good.", "VALID", elsewhere,
+        **with_list(fine, {key: passed("revocation", "Not set.")}),
+    )  # fmt: skip
+    yield verdict(
+        "elsewhere-revoked", "The other list says that it is revoked.", "INVALID",
+        elsewhere | {"revocation": "FAIL revoked"},
+        **with_list(fine, {key: fail("revocation", "revoked", "Revoked.")}),
+    )  # fmt: skip
+    yield verdict(
+        "elsewhere-doubtful", "The other list cannot be read.", "INDETERMINATE",
+        elsewhere | {"revocation": "UNKNOWN status_list_unreachable"},
+        **with_list(fine, {key: unknown("revocation", "status_list_unreachable", "No answer.")}),
+    )  # fmt: skip
+    yield verdict(
+        "elsewhere-not-asked", "Nobody asked the other list.", "INDETERMINATE", UNREAD_LIST, **with_list(fine, {}),
+    )  # fmt: skip
+    yield verdict(
+        "elsewhere-answer-for-another-entry", "An answer counts for its entry only.", "INDETERMINATE", UNREAD_LIST,
+        **with_list(fine, {(place, "8", "revocation"): passed("revocation", "Not set.")}),
+    )  # fmt: skip
+    yield verdict(
+        "elsewhere-beside-the-chain", "The chain's bit counts beside the list's.", "INVALID",
+        elsewhere | {"suspension": "FAIL suspended"},
+        **with_list(
+            [fine, suspended],
+            {
+                key: passed("revocation", "Not set."),
+                (place, "9", "suspension"): fail("suspension", "suspended", "Suspended."),
+            },
+        ),
+    )  # fmt: skip
+    yield verdict(
+        "elsewhere-revoked-at-that-time", "A list tells how it is, not how it was.", "INDETERMINATE",
+        elsewhere | {"revocation": "UNKNOWN history_unknown", "suspension": "UNKNOWN history_unknown"},
+        **with_list(fine, {key: fail("revocation", "revoked", "Revoked.")}, at=w.NOW - 60),
     )  # fmt: skip
 
 
@@ -481,8 +692,10 @@ def _validity_cases() -> Iterator[tuple[str, Vector]]:
     yield period("last-second-in-the-west", "VALID", "PASS ok", start + skew, validUntil="2026-05-28T06:26:40-14:00")
     yield period("a-second-late-in-the-west", "INVALID", late, start + skew + 1, validUntil="2026-05-28T06:26:40-14:00")
     yield period("without-end", "VALID", "PASS ok", validUntil=None)
+    yield period("from-without-offset", "VALID", "PASS ok", start - skew, validFrom="2026-05-28T20:26:40")
+    yield period("a-second-early-without-offset", "INVALID", early, start - skew, validFrom="2026-05-28T20:26:41")
     for name, text in {
-        "without-offset": "2026-05-28T20:26:40", "a-date-only": "2026-05-28", "no-such-day": "2026-02-30T00:00:00Z",
+        "a-date-only": "2026-05-28", "no-such-day": "2026-02-30T00:00:00Z",
         "offset-too-far": "2026-05-28T20:26:40+14:01", "offset-minutes": "2026-05-28T20:26:40+01:60",
         "a-number": 1780000000,
     }.items():  # fmt: skip
@@ -520,6 +733,90 @@ def _status_cases() -> Iterator[tuple[str, Vector]]:
         "status-word-of-another", "The status bits of others were read.", "INDETERMINATE", UNCOUNTED,
         evidence=_answer(world, words={word + 1: world.evidence.anchors[0].words[word]}),
     )  # fmt: skip
+
+
+def _history_cases() -> Iterator[tuple[str, Vector]]:
+    """As of a time between anchoring and now."""
+    word, mask = w.INDEX >> 8, 1 << (w.INDEX & 255)
+    event, then = w.ANCHORED_AT + 3600, w.ANCHORED_AT + 7200
+    before = event - 1
+    unknown_then = {"revocation": "UNKNOWN history_unknown", "suspension": "UNKNOWN history_unknown"}
+
+    def case(
+        name: str, about: str, status: str, expected: dict[str, str], at: int,
+        history: tuple[StatusChange, ...] | None, *, revoked: int = 0, suspended: int = 0, **more: Any,
+    ) -> tuple[str, Vector]:  # fmt: skip
+        world = w.world()
+        evidence = _answer(world, words={word: StatusWords(revoked, suspended)}, history=history)
+        evidence = replace(evidence, revocation_announced=more.pop("announced", False))
+        return verdict(f"then-{name}", about, status, expected, world=world, evidence=evidence, at=at, **more)
+
+    revocation = StatusChange(event, word, revoked=mask)
+    suspension = StatusChange(event, word, suspended=mask)
+    end = StatusChange(then, word, reinstated=mask)
+    yield case("nothing-happened", "No event at all.", "VALID", {}, then, ())
+    yield case(
+        "not-anchored-yet", "Asked about a time before the anchoring.", "INVALID",
+        UNCOUNTED | {"anchor": "FAIL not_anchored_yet"}, w.ANCHORED_AT - 1, (),
+    )  # fmt: skip
+    yield case(
+        "revoked-before", "Revoked before that time.", "INVALID", {"revocation": "FAIL revoked"}, event,
+        (revocation,), revoked=mask,
+    )  # fmt: skip
+    yield case(
+        "revoked-after", "Revoked only later.", "VALID", {"revocation": "PASS revoked_later"}, before, (revocation,),
+        revoked=mask,
+    )  # fmt: skip
+    yield case(
+        "revoked-without-event", "Set without its event.", "INDETERMINATE", {"revocation": "UNKNOWN history_unknown"},
+        before, (), revoked=mask,
+    )  # fmt: skip
+    yield case(
+        "revoked-event-of-a-neighbour", "Another bit's event.", "INDETERMINATE",
+        {"revocation": "UNKNOWN history_unknown"}, before, (replace(revocation, revoked=mask << 1),), revoked=mask,
+    )  # fmt: skip
+    yield case("no-history", "The logs are gone.", "INDETERMINATE", unknown_then, before, None, revoked=mask)
+    yield case(
+        "no-history-and-clear", "The logs are gone; only a revocation never ends.", "INDETERMINATE",
+        {"suspension": "UNKNOWN history_unknown"}, before, None,
+    )  # fmt: skip
+    yield case(
+        "suspended", "Suspended at that time, reinstated since.", "INVALID", {"suspension": "FAIL suspended"}, event,
+        (suspension, end),
+    )  # fmt: skip
+    yield case("suspended-before-and-reinstated", "It had ended by then.", "VALID", {}, then, (suspension, end))
+    yield case(
+        "suspended-after", "Suspended only later.", "VALID", {"suspension": "PASS suspended_later"}, before,
+        (suspension,), suspended=mask,
+    )  # fmt: skip
+    yield case(
+        "suspension-history-incomplete", "The events do not lead to what the chain holds.", "INDETERMINATE",
+        {"suspension": "UNKNOWN history_unknown"}, then, (suspension,),
+    )  # fmt: skip
+    yield case("announced-since", "What is only announced now was not on chain then.", "VALID", {}, then, (),
+               announced=True)  # fmt: skip
+    yield case(
+        "announced-and-asked-about-now", "The chain's newest block is older than that time.", "INDETERMINATE",
+        {"revocation": "UNKNOWN revocation_pending"}, w.NOW, (), announced=True,
+    )  # fmt: skip
+    world = w.world()
+    yield verdict(
+        "then-batch-revoked-later", "A voided batch was void from its beginning.", "INVALID",
+        {"revocation": "FAIL batch_revoked"}, at=then,
+        evidence=_answer(
+            world, record=replace(world.evidence.anchors[0].record, revoked_at=w.NOW - 60), history=()
+        ),
+    )  # fmt: skip
+    late = w.credential(validUntil="2026-05-28T22:00:00Z")
+    yield verdict(
+        "then-expired-since", "It was valid then.", "VALID", world=w.world(late), at=w.ANCHORED_AT + 60,
+        evidence=replace_history(w.world(late).evidence),
+    )  # fmt: skip
+
+
+def replace_history(evidence: Evidence) -> Evidence:
+    answers = tuple(replace(answer, history=()) for answer in evidence.anchors)
+    return replace(evidence, anchors=answers)
 
 
 def _locator_cases() -> Iterator[tuple[str, Vector]]:

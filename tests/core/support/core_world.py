@@ -22,12 +22,19 @@ from registry.core.model import (
     Bundle,
     ChainClass,
     ChainUnavailable,
+    Check,
+    Claim,
     Evidence,
+    Findings,
     IssuerPin,
+    LiveDocument,
+    Outcome,
     Policy,
+    StatusChange,
     StatusWords,
     TrustedChain,
 )
+from registry.core.verdict import skipped
 
 DID = "did:web:example.edu:issuers:demo"
 BASE = "https://example.edu/issuers/demo/status"
@@ -213,11 +220,46 @@ def changed(value: Any, pointer: str, new: Any) -> Any:
 # --- evidence as JSON, for the vectors ------------------------------------------------------------------------------
 
 
+def findings(world: World, **changes: Any) -> Findings:
+    """What is found out about a credential with which nothing is wrong."""
+    fine = Findings(
+        world.bundle.credential, skipped("signature", "no_proof", "No proof."), ANCHORED_AT,
+        skipped("schema", "no_schema", "It names no schema."),
+    )  # fmt: skip
+    return replace(fine, **changes)
+
+
 def evidence_to_json(evidence: Evidence) -> dict[str, Any]:
-    return {
+    written = {
         "anchors": [_answer_to_json(answer) for answer in evidence.anchors],
         "revocationAnnounced": evidence.revocation_announced,
     }
+    found, live = evidence.findings, evidence.live
+    if found is not None:
+        written["findings"] = {
+            "credential": found.credential,
+            "signature": _check_to_json(found.signature),
+            "keysAt": found.keys_at,
+            "schema": _check_to_json(found.schema),
+            "lists": [{"entry": list(key), "check": _check_to_json(check)} for key, check in found.lists.items()],
+        }
+    if live is not None:
+        written["live"] = {
+            "did": live.did,
+            "hash": live.hash.hex(),
+            "accounts": sorted([chain_id, account.hex()] for chain_id, account in live.accounts),
+            "problem": live.problem,
+        }
+    return written
+
+
+def _check_to_json(check: Check) -> list[str]:
+    return [check.name, str(check.outcome), str(check.code), check.detail]
+
+
+def _check_from_json(value: list[str]) -> Check:
+    name, outcome, code, detail = value
+    return Check(name, Outcome(outcome), code, detail)
 
 
 def _answer_to_json(answer: AnchorEvidence | ChainUnavailable) -> dict[str, Any]:
@@ -250,11 +292,47 @@ def _answer_to_json(answer: AnchorEvidence | ChainUnavailable) -> dict[str, Any]
             "blockHash": answer.location.block_hash and answer.location.block_hash.hex(),
             "transaction": answer.location.transaction and answer.location.transaction.hex(),
         },
+        **(
+            {"claims": [[claim.did, claim.document_hash.hex(), claim.claimed_at] for claim in answer.claims]}
+            if answer.claims else {}
+        ),
+        **(
+            {
+                "history": [
+                    {"time": change.time, "word": change.word}
+                    | {
+                        kind: f"{mask:064x}"
+                        for kind in ("revoked", "suspended", "reinstated") if (mask := getattr(change, kind))
+                    }
+                    for change in answer.history
+                ]
+            }
+            if answer.history is not None else {}
+        ),
     }  # fmt: skip
 
 
 def evidence_from_json(value: dict[str, Any]) -> Evidence:
-    return Evidence(tuple(map(_answer_from_json, value["anchors"])), value["revocationAnnounced"])
+    found, live = value.get("findings"), value.get("live")
+    return Evidence(
+        tuple(map(_answer_from_json, value["anchors"])),
+        value["revocationAnnounced"],
+        found
+        and Findings(
+            found["credential"],
+            _check_from_json(found["signature"]),
+            found["keysAt"],
+            _check_from_json(found["schema"]),
+            {tuple(item["entry"]): _check_from_json(item["check"]) for item in found["lists"]},
+        ),
+        live
+        and LiveDocument(
+            live["did"],
+            bytes.fromhex(live["hash"]),
+            frozenset((chain_id, bytes.fromhex(account)) for chain_id, account in live["accounts"]),
+            live["problem"],
+        ),
+    )
 
 
 def _answer_from_json(value: dict[str, Any]) -> AnchorEvidence | ChainUnavailable:
@@ -277,5 +355,16 @@ def _answer_from_json(value: dict[str, Any]) -> AnchorEvidence | ChainUnavailabl
         },
         AnchorLocation(
             *(text and bytes.fromhex(text) for text in (location["blockHash"], location["transaction"])),
+        ),
+        tuple(Claim(did, bytes.fromhex(hashed), claimed) for did, hashed, claimed in value.get("claims", [])),
+        None
+        if "history" not in value
+        else tuple(
+            StatusChange(
+                change["time"],
+                change["word"],
+                *(int(change.get(kind, "0"), 16) for kind in ("revoked", "suspended", "reinstated")),
+            )
+            for change in value["history"]
         ),
     )

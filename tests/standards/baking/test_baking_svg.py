@@ -203,6 +203,23 @@ def test_the_default_image_is_fit_for_xml() -> None:
     assert "script" not in [item.tag.rpartition("}")[2] for item in root.iter()]
 
 
+@pytest.mark.parametrize(
+    ("title", "lines"),
+    [
+        ("First Aid", ["First Aid"]),
+        ("Data Literacy for Sustainability", ["Data Literacy for", "Sustainability"]),
+        ("word " * 100, ["word word word word word word", "word word word word word word…"]),
+        ("x" * 1_000_000, ["x" * 29 + "…"]),
+        ("a" + "\u0300" * 100_000, ["a" + "\u0300" * 28 + "…"]),
+        ("学" * 20, ["学" * 14 + "…"]),
+        ("", []),
+    ],
+)
+def test_titles_are_broken_into_lines(title: str, lines: list[str]) -> None:
+    texts = [item.text or "" for item in _tree(default_svg(title, "Example")).iter() if item.tag.endswith("}text")]
+    assert texts == [*lines, "Example"]
+
+
 @given(
     st.recursive(
         st.none() | st.text() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -14,6 +14,7 @@ from registry.standards.did.errors import DidDocumentError, DidUnsupported
 from registry.standards.did.hosted import build_did_document
 from registry.standards.did.key import did_key, resolve_did_key
 from registry.standards.keys import SigningKey
+from registry.standards.proofs.multibase import base58_text
 from registry.standards.proofs.publickey import PublicKey, ed25519_key
 from registry.standards.proofs.report import KeyProblem, ProofCode, VerificationKey
 
@@ -109,8 +110,9 @@ def test_refused(document: object) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"publicKeyMultibase": None},
         {"publicKeyMultibase": 5},
+        {"publicKeyMultibase": None, "publicKeyBase58": "0OIl", "type": "Ed25519VerificationKey2018"},
+        {"publicKeyMultibase": None, "publicKeyBase58": MULTIKEY[1:], "type": "Ed25519VerificationKey2018"},
         {"publicKeyMultibase": MULTIKEY[:-1]},
         {"publicKeyMultibase": "z" + MULTIKEY[2:]},
         {"publicKeyMultibase": "u7QE"},
@@ -196,3 +198,30 @@ def test_another_method() -> None:
 def test_ed25519_length() -> None:
     with pytest.raises(InputError):
         ed25519_key(b"\0" * 31)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"publicKeyMultibase": "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"},  # secp256k1
+        {"publicKeyMultibase": "z6LSbysY2xFMRpGMhb7tFTLMpeuPRaqaWM1yECx2AtzE3KCc"},  # X25519
+        {"publicKeyMultibase": None, "publicKeyJwk": {"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"}},
+        {"publicKeyMultibase": None, "publicKeyJwk": {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"}},
+        {"publicKeyMultibase": None, "publicKeyBase58": "2" * 44, "type": "EcdsaSecp256k1VerificationKey2019"},
+        {"publicKeyMultibase": None, "publicKeyPem": "-----BEGIN PUBLIC KEY-----"},
+        {"publicKeyMultibase": None},
+    ],
+)
+def test_keys_of_other_kinds_are_not_wrong(change: Json) -> None:
+    method = {key: value for key, value in {**METHOD, **change}.items() if value is not None}
+    found = parse_did_document(minimal(verificationMethod=[method]), DID).key(f"{DID}#k")
+    assert isinstance(found, KeyProblem)
+    assert found.code is ProofCode.KEY_UNSUPPORTED
+
+
+def test_the_key_of_2018() -> None:
+    text = base58_text(KEY.raw).removeprefix("z")
+    method = {"id": "#k", "type": "Ed25519VerificationKey2018", "controller": DID, "publicKeyBase58": text}
+    found = parse_did_document(minimal(verificationMethod=[method]), DID).key(f"{DID}#k")
+    assert isinstance(found, VerificationKey)
+    assert found.public_key.multikey == MULTIKEY

@@ -268,8 +268,13 @@ def test_documents_that_are_none(body: bytes) -> None:
         ("https://example.com/#k", ProofCode.KEY_UNREACHABLE),
         ("did:key:zzz#zzz", ProofCode.KEY_MALFORMED),
         ("did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2#other", ProofCode.KEY_UNKNOWN),
+        ("did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme#k", ProofCode.KEY_UNSUPPORTED),
+        ("did:jwk:e30#0", ProofCode.KEY_MALFORMED),
+        ("did:jwk:!#0", ProofCode.KEY_MALFORMED),
+        ("did:jwk:eyJrdHkiOiJPS1AiLCJjcnYiOiJYMjU1MTkiLCJ4IjoiQUEifQ#0", ProofCode.KEY_UNSUPPORTED),
         ("", ProofCode.KEY_UNKNOWN),
         ("#", ProofCode.KEY_UNKNOWN),
+        ("did:web:" + "a" * 2_000 + "#k", ProofCode.KEY_UNKNOWN),
     ],
 )
 def test_keys_that_are_none(url: str, code: ProofCode) -> None:

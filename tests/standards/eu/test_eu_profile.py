@@ -146,6 +146,7 @@ def test_hours_where_there_are_no_credits(code: str | None, ok: bool) -> None:
 
 @pytest.mark.parametrize(("code", "advice"), [
     ("UK", "Write GB."), ("EL", "Write GR."), ("ie", "Write IE."), ("Ireland", "two capital letters"),
+    ("ireland", "two capital letters"), ("IRL", "two capital letters"), ("372", "two capital letters"), ("IE ", "IE"),
     ("XX", "two capital letters"), ("EU", "two capital letters"), ("", "two capital letters"),
 ])  # fmt: skip
 def test_countries(code: str, advice: str) -> None:
@@ -181,12 +182,100 @@ def test_an_alignment_by_the_name_of_its_framework_is_esco_too() -> None:
     assert find_faults(credential) == ()
 
 
-@pytest.mark.parametrize("nothing", ["", "  ", "-", "N/A", "tbd", "\u200e\u202e", "{{assessment}}"])
-def test_words_that_say_nothing(nothing: str) -> None:
+NOTHING = [
+    "",
+    "  ",
+    "\t\n",
+    "-",
+    "N/A",
+    "tbd",
+    "\u200e\u202e",
+    "\u200b",
+    "\u00a0",
+    "\ufeff",
+    "\u3164",
+    "\u2800",
+    "{{column}}",
+]
+
+
+@pytest.mark.parametrize("nothing", [*NOTHING, None, 5, True, [], {}, ["words"]])
+@pytest.mark.parametrize("target_type", ["ext:AssessmentType", "ext:ParticipationType", "ext:QualityAssurance"])
+def test_words_that_say_nothing(target_type: str, nothing: object) -> None:
     credential = good()
-    _alignment(credential, "ext:AssessmentType")["targetName"] = nothing
-    found = _elements(credential)
-    assert found == ["assessment"] or nothing == "\u200e\u202e"
+    _alignment(credential, target_type)["targetName"] = nothing
+    [fault] = find_faults(credential)
+    assert fault.pointer.endswith("/targetName")
+
+
+@pytest.mark.parametrize("nothing", [*NOTHING, None, 5, True, [], {}])
+def test_names_that_say_nothing(nothing: object) -> None:
+    credential = good()
+    credential["issuer"]["name"] = nothing
+    credential["credentialSubject"]["achievement"]["name"] = nothing
+    assert _elements(credential) == ["title", "awarding_body"]
+
+
+@pytest.mark.parametrize("words", ["5", "Ξ", "是", "🎓", "e\u0301", "שלום", "C++", "\u200eOnline"])
+def test_words_that_say_something(words: str) -> None:
+    credential = good()
+    _alignment(credential, "ext:AssessmentType")["targetName"] = words
+    assert find_faults(credential) == ()
+
+
+@pytest.mark.parametrize("nothing", [*NOTHING, None, 5, []])
+def test_a_learner_who_is_nobody(nothing: object) -> None:
+    credential = good()
+    credential["credentialSubject"].pop("id", None)
+    credential["credentialSubject"]["identifier"] = [
+        {"type": "IdentityObject", "identityHash": nothing, "identityType": "name", "hashed": False}
+    ]
+    assert _elements(credential) == ["learner"]
+    credential["credentialSubject"]["id"] = nothing
+    assert _elements(credential) == ["learner"]
+
+
+@pytest.mark.parametrize("nothing", [*NOTHING, None, 5, []])
+def test_learning_outcomes_that_say_nothing(nothing: object) -> None:
+    credential = _without(good(), "ext:ESCO")
+    credential["credentialSubject"]["achievement"]["criteria"] = {"narrative": nothing}
+    assert _elements(credential) == ["learning_outcomes"]
+
+
+@pytest.mark.parametrize("name", ["awardedDate", "validFrom"])
+@pytest.mark.parametrize("date", [
+    "", "2026-03-01", "2026-03-01T12:00:00", "2026-02-30T12:00:00Z", "2026-13-01T12:00:00Z", "01.03.2026", "yesterday",
+    "2026-03-01T25:00:00Z", "2026-03-01T12:00:00+25:00", "{{completed_on}}T00:00:00Z", 1772366400, None, [],
+])  # fmt: skip
+def test_dates(name: str, date: object) -> None:
+    credential = good()
+    credential.pop("awardedDate", None)
+    credential[name] = date
+    [fault] = find_faults(credential)
+    assert (fault.element, fault.pointer) == ("date", f"/{name}")
+
+
+def test_no_date_at_all() -> None:
+    credential = good()
+    credential.pop("awardedDate", None)
+    del credential["validFrom"]
+    [fault] = find_faults(credential)
+    assert (fault.element, fault.pointer) == ("date", "/validFrom")
+
+
+@pytest.mark.parametrize("address", [
+    "", " ", "agency.example", "www.agency.example", "ftp://agency.example/1", "urn:example:1",
+    "did:web:agency.example", "https://", "https:///1", "https://?x", "https://agency example", "see our web site",
+    None, 5, [], {"id": "https://agency.example"},
+])  # fmt: skip
+def test_quality_assurance_without_a_web_address(address: object) -> None:
+    credential = good()
+    alignment = _alignment(credential, "ext:QualityAssurance")
+    alignment["targetUrl"] = address
+    [fault] = find_faults(credential)
+    assert (fault.element, fault.pointer.rpartition("/")[2]) == ("quality_assurance", "targetUrl")
+    del alignment["targetUrl"]
+    assert _elements(credential) == ["quality_assurance"]
 
 
 def test_the_terms_of_others() -> None:

@@ -1,6 +1,5 @@
 """Templates from answers, and the demo's."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from registry.service.templates import parse_template
+from registry.core.credential import facts as core_facts
+from registry.service.issuing import LineResult, Submission
+from registry.service.templates import parse_template, read_csv
 from registry.standards.eu import AnswerError, build_template, facts, find_faults, template_fields
+from registry.standards.identity import hide_identities, matches_identity
 from registry.standards.openbadges import find_faults as find_badge_faults
 
 DEMO = Path(__file__).parents[3] / "registry" / "demo" / "data"
@@ -31,11 +33,14 @@ ANSWERS = {
 ROW = {"name": "Jo", "email": "jo@example.org", "completed_on": "2026-03-01", "certificate_no": "", "grade": "B"}
 
 
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    """As the service does it: the issuer's id is its own."""
+    issuer = {"id": "did:web:badges.example", **document["issuer"]}
+    return {"id": "urn:uuid:2c8c5a4e-6a37-4b36-9b1c-6f2a05a5a9e1", **document, "issuer": issuer}
+
+
 def _issued(template: dict[str, Any], row: dict[str, str]) -> dict[str, Any]:
-    """As the service completes it."""
-    filled = parse_template(orjson.dumps(template)).fill(row)
-    issuer = {"id": "did:web:badges.example", **filled["issuer"]}
-    return {"id": "urn:uuid:2c8c5a4e-6a37-4b36-9b1c-6f2a05a5a9e1", **filled, "issuer": issuer}
+    return _completed(parse_template(orjson.dumps(template)).fill(row))
 
 
 @pytest.mark.parametrize("learner", ["", "name", "email", "Name and Email"])
@@ -104,14 +109,36 @@ def test_an_answer_that_cannot_be_used(name: str, answer: str) -> None:
     assert caught.value.pointer == f"/{name}"
 
 
-def test_the_demo_s_template_is_a_micro_credential() -> None:
-    template = json.loads((DEMO / "template.json").read_bytes())
-    with (DEMO / "learners.csv").open(encoding="utf-8", newline="") as table:
-        rows = list(csv.DictReader(table))
-    for row in rows[:50]:
-        credential = _issued(template, row)
+def test_every_learner_of_the_demo_gets_a_micro_credential() -> None:
+    """All but the rows that it shows as refused, in the order of the file."""
+    template = parse_template((DEMO / "template.json").read_bytes())
+    with (DEMO / "learners.csv").open("rb") as table:
+        rows = list(read_csv(table, template, None))
+    documents = [row.document for row in rows if isinstance(row, Submission)]
+    assert [row.error.code for row in rows if isinstance(row, LineResult) and row.error] == [
+        "blank", "not_a_number", "ragged",
+    ]  # fmt: skip
+    assert len({document["id"] for document in documents}) == 1_000
+    for document in documents:
+        credential = _completed(document)
         assert find_faults(credential) == ()
         assert find_badge_faults(credential) == ()
-    assert set(facts(credential)) >= {
-        "country", "learningOutcomes", "workload", "level", "assessment", "participation", "qualityAssurance",
-    }  # fmt: skip
+        assert "learner" in core_facts(credential)
+        assert set(facts(credential)) >= {
+            "country", "learningOutcomes", "workload", "level", "assessment", "participation", "qualityAssurance",
+            "supervision",
+        }  # fmt: skip
+
+
+def test_the_demo_s_learners_are_found_by_their_address() -> None:
+    """The name stays readable; the address is hashed when the credential is taken."""
+    template = parse_template((DEMO / "template.json").read_bytes())
+    with (DEMO / "learners.csv").open("rb") as table:
+        first = next(row for row in read_csv(table, template, None) if isinstance(row, Submission))
+    hidden = hide_identities(_completed(first.document), lambda: "0123456789abcdef")
+    name, email = hidden["credentialSubject"]["identifier"]
+    assert (name["hashed"], email["hashed"]) == (False, True)
+    assert "@" not in json.dumps(hidden["credentialSubject"]["identifier"])
+    assert matches_identity(hidden, "Learner-00001@example.org") is True
+    assert matches_identity(hidden, "learner-00002@example.org") is False
+    assert find_badge_faults(hidden) == ()

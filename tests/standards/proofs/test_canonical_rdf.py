@@ -94,6 +94,12 @@ def test_long_chain_of_equals_is_given_up_or_done() -> None:
         canonicalize_quads(ring)
 
 
+@pytest.mark.parametrize("keyword", ["@vocab", "@language", "@direction"])
+def test_what_is_not_set_can_be_unset(keyword: str) -> None:
+    with_null = {"@context": [{"name": "urn:name"}, {keyword: None}], "name": "A"}
+    assert to_quads(with_null, pinned_contexts()).quads == (("_:b0", "<urn:name>", literal_text("A"), ""),)
+
+
 def test_expansion_as_pyoxigraph_does(badge: dict[str, Any]) -> None:
     contexts = pinned_contexts()
     inlined = {**badge, "@context": [contexts.load(url)["@context"] for url in badge["@context"]]}

@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from registry.standards.did.key import did_key, resolve_did_key
 from registry.standards.proofs.jose import envelope, open_envelope, verify_jwt
 from registry.standards.proofs.publickey import PublicKey, ed25519_key
 from registry.standards.proofs.report import KeyProblem, ProofCode, ProofStatus, VerificationKey
+from registry.standards.proofs.verifying import verify_proofs
 
 ISSUER = "did:web:example.edu"
 AT = 1_790_000_000
@@ -148,7 +150,7 @@ def test_claims(make: Callable[..., str], resolve: Callable[..., Any], claims: J
         ({"alg": "none"}, ProofCode.ALGORITHM_REFUSED),
         ({"alg": "None"}, ProofCode.ALGORITHM_REFUSED),
         ({"alg": "HS256"}, ProofCode.ALGORITHM_REFUSED),
-        ({"alg": "ES256K"}, ProofCode.ALGORITHM_REFUSED),
+        ({"alg": "ES256K"}, ProofCode.UNKNOWN_SUITE),
         ({"alg": ["EdDSA"]}, ProofCode.ALGORITHM_REFUSED),
         ({"alg": "ES256"}, ProofCode.KEY_WRONG_KIND),
         ({"crit": ["b64"], "b64": False}, ProofCode.ALGORITHM_REFUSED),
@@ -175,9 +177,40 @@ def test_public_key_as_hmac_secret(keys: Any, resolve: Callable[..., Any]) -> No
     assert report.outcomes[0].code is ProofCode.ALGORITHM_REFUSED
 
 
-def test_key_in_the_header_proves_nothing(keys: Any, make: Callable[..., str], resolve: Callable[..., Any]) -> None:
-    token = make(CREDENTIAL, kid=None, jwk=keys["EdDSA"][0].jwk())
-    assert verify_jwt(token, resolve(), AT).outcomes[0].code is ProofCode.KEY_UNKNOWN
+@pytest.fixture
+def unnamed(keys: Any) -> Callable[..., str]:
+    """A token whose header has no kid."""
+
+    def token(claims: Json, **header: Any) -> str:
+        first = {"alg": "EdDSA", **header}
+        message = f"{b64(json.dumps(first).encode())}.{b64(json.dumps(claims).encode())}"
+        return f"{message}.{b64(keys['EdDSA'][1](message.encode()))}"
+
+    return token
+
+
+def test_key_in_the_header_proves_nothing(keys: Any, unnamed: Callable[..., str], resolve: Callable[..., Any]) -> None:
+    own, other = keys["EdDSA"][0].jwk(), keys["ES256"][0].jwk()
+    for header, code in (
+        ({"jwk": own}, ProofCode.KEY_UNPROVEN),
+        ({}, ProofCode.KEY_UNPROVEN),
+        ({"jwk": other}, ProofCode.SIGNATURE_INVALID),
+        ({"jwk": {**own, "x": b64(bytes(32))}}, ProofCode.SIGNATURE_INVALID),
+        ({"jwk": {"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"}}, ProofCode.KEY_UNSUPPORTED),
+        ({"jwk": {"kty": "oct", "k": "AA"}}, ProofCode.KEY_MALFORMED),
+        ({"jwk": own, "kid": "key-2"}, ProofCode.KEY_UNKNOWN),
+    ):
+        assert verify_jwt(unnamed(CREDENTIAL, **header), resolve(), AT).outcomes[0].code is code, header
+
+
+def test_issuers_that_are_their_key(keys: Any, unnamed: Callable[..., str]) -> None:
+    jwk = keys["EdDSA"][0].jwk()
+    for issuer in (did_key(keys["EdDSA"][0]), f"did:jwk:{b64(json.dumps(jwk).encode())}"):
+        token = unnamed({**CREDENTIAL, "issuer": issuer}, jwk=jwk)
+        assert verify_jwt(token, resolve_did_key, AT).status is ProofStatus.GOOD
+    other = did_key(keys["ES256"][0])
+    token = unnamed({**CREDENTIAL, "issuer": other}, jwk=jwk)
+    assert verify_jwt(token, resolve_did_key, AT).outcomes[0].code is ProofCode.KEY_WRONG_KIND
 
 
 @pytest.mark.parametrize(
@@ -193,3 +226,17 @@ def test_duplicate_keys_in_the_payload(keys: Any, resolve: Callable[..., Any]) -
     message = f"{head}.{b64(body.encode())}"
     token = f"{message}.{b64(keys['EdDSA'][1](message.encode()))}"
     assert verify_jwt(token, resolve(), AT).outcomes[0].code is ProofCode.MALFORMED_PROOF
+
+
+@pytest.mark.parametrize("media_type", ["vc+jwt,", "VC+JWT,", "jwt,", "vc-ld+jwt,", "vc+ld+json+jwt;"])
+def test_envelopes_of_drafts(media_type: str) -> None:
+    document = {"type": ["EnvelopedVerifiableCredential"], "id": f"data:application/{media_type}a.b.c"}
+    assert open_envelope(document) == "a.b.c"
+
+
+def test_an_envelope_of_something_else_is_not_known() -> None:
+    document = {**envelope("a.b.c"), "id": "data:application/vc+sd-jwt,a.b.c~d~"}
+    assert open_envelope(document) is None
+    report = verify_proofs(document, resolve_did_key, AT)
+    assert [outcome.code for outcome in report.outcomes] == [ProofCode.UNKNOWN_SUITE]
+    assert report.status is ProofStatus.UNKNOWN

@@ -72,7 +72,7 @@ def test_every_step(eddsa_vectors: Path, folder: str, expander: Expander) -> Non
     assert form.unmapped == config.unmapped == ()
     assert hashlib.sha256(form.data).hexdigest() == text("docHash")
     assert hashlib.sha256(config.data).hexdigest() == text("proofHash")
-    message = signed_bytes(config.data, form.data, KeyKind.ED25519)
+    message = signed_bytes(suite, config.data, form.data, KeyKind.ED25519)
     assert message.hex() == text("combinedHash")
     signature = private_key(read(eddsa_vectors / "keyPair.json")).sign(message)
     assert signature.hex() == text("sigHex")

@@ -164,10 +164,37 @@ def test_a_longer_list_of_somebody_else() -> None:
     assert _check(_entry(160_008), found).code == ListCode.RANGE
 
 
+def _list_of_2021(words: dict[int, int] | None = None, **changes: Any) -> dict[str, Any]:
+    found = _list(words)
+    subject = {**found["credentialSubject"], "type": "StatusList2021", **changes}
+    subject.setdefault("encodedList", "")
+    if "encodedList" not in changes:
+        subject["encodedList"] = subject["encodedList"][1:]
+    return {**found, "type": ["VerifiableCredential", "StatusList2021Credential"], "credentialSubject": subject}
+
+
+@pytest.mark.parametrize("index", [5, "5"])
+def test_a_list_of_2021(index: int | str) -> None:
+    entry = _entry(5, type="StatusList2021Entry", statusListIndex=index)
+    word, mask = word_and_mask(5)
+    assert _check(entry, _list_of_2021()).outcome is Outcome.PASS
+    assert _check(entry, _list_of_2021({word: mask})).code == ListCode.REVOKED
+    padded = base64.b64encode(gzip.compress(bytes(16_384))).decode()
+    assert _check(entry, _list_of_2021(encodedList=padded)).outcome is Outcome.PASS
+
+
+def test_lists_of_the_two_kinds_are_not_mixed() -> None:
+    old, word = _entry(5, type="StatusList2021Entry"), ListCode.NOT_A_LIST
+    assert (_check(old, _list()).outcome, _check(old, _list()).code) == (Outcome.UNKNOWN, word)
+    assert _check(_entry(5), _list_of_2021()).code == word
+    assert _check(_entry(5, statusListIndex=5), _list()).code == ListCode.ENTRY
+    assert _check(old, _list_of_2021(encodedList="=" * 5)).code == ListCode.MULTIBASE
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"type": "StatusList2021Entry"}, ListCode.TYPE),
+        ({"type": "RevocationList2020Status"}, ListCode.TYPE),
         ({"type": None}, ListCode.TYPE),
         ({"statusListIndex": 7}, ListCode.ENTRY),
         ({"statusListIndex": "-7"}, ListCode.ENTRY),
