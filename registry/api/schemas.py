@@ -203,6 +203,9 @@ class BatchOut(_Out):
     state: Literal["SEALED", "AWAITING_SIGNATURE", "SUBMITTED", "ANCHORED", "FINAL", "DISPLACED"]
     sealed_at: str
     anchor: AnchorOut | None
+    voided: bool = Field(description="the issuer has revoked the whole batch on chain")
+    accepted_from: str | None = Field(description="when the first of its credentials was accepted")
+    declared_delay_seconds: int | None = Field(description="from there to the anchor at the latest, as was promised")
     links: dict[str, str]
 
 

@@ -49,8 +49,11 @@ def parse_bundle(data: bytes, max_bytes: int = MAX_BUNDLE_BYTES) -> Bundle:
     return read_bundle(parse_json(data, max_bytes, MAX_DEPTH + 1))
 
 
-def read_bundle(value: object) -> Bundle:
-    """The same, from what ``parse_json`` returned (a bundle inside a larger document). Raises BundleError."""
+def read_bundle(value: object, known: tuple[Anchor, ...] | None = None) -> Bundle:
+    """The same, from what ``parse_json`` returned (a bundle inside a larger document). Raises BundleError.
+
+    ``known``: the anchors, where the same ones were read before.
+    """
     shape = Shape(value, BundleError)
     shape.constant("type", _TYPE)
     shape.constant("version", 1)
@@ -60,12 +63,20 @@ def read_bundle(value: object) -> Bundle:
     digest = None if credential is not None else shape.text("digest", _bare_hash)
     leaf = _read_leaf(shape.inner("leaf"))
     inclusion = _read_inclusion(shape.inner("inclusion"))
-    anchors = tuple(_read_anchor(inner) for inner in shape.inners("anchors", 1, MAX_ANCHORS))
-    if len({(anchor.chain_id, anchor.contract) for anchor in anchors}) < len(anchors):
-        raise BundleError("two anchors name the same contract on the same chain", "/anchors")
+    anchors = _read_anchors(shape, known)
     document = shape.mapping("issuerDocument") if "issuerDocument" in shape else None
     shape.finish()
     return Bundle(credential, digest, leaf, inclusion, anchors, document)
+
+
+def _read_anchors(shape: Shape, known: tuple[Anchor, ...] | None) -> tuple[Anchor, ...]:
+    inners = shape.inners("anchors", 1, MAX_ANCHORS)
+    if known is not None:
+        return known
+    anchors = tuple(_read_anchor(inner) for inner in inners)
+    if len({(anchor.chain_id, anchor.contract) for anchor in anchors}) < len(anchors):
+        raise BundleError("two anchors name the same contract on the same chain", "/anchors")
+    return anchors
 
 
 def _read_leaf(shape: Shape) -> Leaf:
@@ -88,7 +99,7 @@ def _read_inclusion(shape: Shape) -> Inclusion:
         leaf_index=shape.integer("leafIndex", 0, MAX_INTEGER),
         tree_size=shape.integer("treeSize", 1, MAX_INTEGER),
         root=shape.text("root", _bare_hash),
-        path=shape.texts("path", MAX_PATH, _bare_hash),
+        path=shape.hashes("path", MAX_PATH),
     )
     shape.finish()
     return inclusion

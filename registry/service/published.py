@@ -24,7 +24,7 @@ from registry.core.audit_published import PublishedBatch
 from registry.core.canonical import MAX_INTEGER, parse_json
 from registry.core.errors import InputError, RegistryError, ShapeError
 from registry.core.merkle import HASH_BYTES
-from registry.core.notation import parse_chain, parse_hex, short
+from registry.core.notation import parse_chain, parse_hex, parse_time, short
 from registry.core.shape import Shape
 
 __all__ = [
@@ -46,6 +46,8 @@ _BYTES_PER_SECOND = 20_000  # slower than that is a refusal
 _OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
 _ANCHORED = ("ANCHORED", "FINAL")
 _NOT_YET = ("SEALED", "AWAITING_SIGNATURE", "SUBMITTED")
+
+_DELAY = "declaredDelaySeconds"
 
 _bare_hash = partial(parse_hex, length=HASH_BYTES, prefix="")
 _address = partial(parse_hex, length=20)
@@ -268,7 +270,14 @@ def _listed(shape: Shape) -> PublishedBatch:
         first=shape.integer("first", 0, MAX_INTEGER),
         root=shape.text("root", _bare_hash),
     )
-    batch = PublishedBatch(key, shape.integer("size", 1, MAX_LEAVES), revoked=shape.text("state", _is_voided))
+    batch = PublishedBatch(
+        key,
+        shape.integer("size", 1, MAX_LEAVES),
+        revoked=shape.text("state", _is_voided),
+        accepted_from=shape.text("acceptedFrom", parse_time) if "acceptedFrom" in shape else None,
+        declared_delay=shape.integer(_DELAY, 0, MAX_INTEGER) if _DELAY in shape else None,
+        erased=shape.integer("erased", 0, MAX_LEAVES) if "erased" in shape else None,
+    )
     shape.finish()
     return batch
 
@@ -312,7 +321,15 @@ def _api_batch(item: object) -> PublishedBatch | Unplaced | None:
         packed = _bare_hash(root if isinstance(root, str) else "")
         if state in _ANCHORED:
             issuer = anchor.get("issuer") if isinstance(anchor, Mapping) else None
-            return PublishedBatch(BatchKey(_address(issuer if isinstance(issuer, str) else ""), first, packed), size)
+            key = BatchKey(_address(issuer if isinstance(issuer, str) else ""), first, packed)
+            accepted, delay, voided = (item.get(name) for name in ("acceptedFrom", _DELAY, "voided"))
+            return PublishedBatch(
+                key,
+                size,
+                revoked=voided if isinstance(voided, bool) else None,
+                accepted_from=parse_time(accepted) if isinstance(accepted, str) else None,
+                declared_delay=delay if type(delay) is int and delay >= 0 else None,
+            )
     except InputError as error:
         raise MaterialMalformed(f"a listed batch cannot be read: {error}") from error
     return Unplaced(packed, first, size) if state in _NOT_YET else None

@@ -4,21 +4,26 @@ Nothing is repaired. What the database saw behind the audited block is left to t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, select
 
+from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding
 from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
+    Lookups,
     StoredBatch,
     StoredCredential,
     StoredStatus,
+    audit_erasures,
     audit_rows,
     audit_statuses,
     audit_stored_batches,
 )
+from registry.core.audit_published import PublishedBatch
 from registry.service.batching import Batch, BatchState, load_batches
+from registry.service.declaring import erased_in
 from registry.store.database import Database
 from registry.store.tables import batches, credentials, issuers, status_requests
 
@@ -29,20 +34,40 @@ _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
 _BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
 
 
-def audit_database(database: Database, view: ChainView) -> Iterator[Finding]:
-    """All tables in one snapshot, against the chain at the view's block."""
+def audit_database(
+    database: Database, chain: Chain, view: ChainView, declared: Mapping[BatchKey, PublishedBatch]
+) -> Iterator[Finding]:
+    """All tables in one snapshot, against the chain at the view's block. ``declared``: what is published of batches.
+
+    Raises ChainError.
+    """
+    lookups = Lookups(lambda number: _hash_of(chain, number), lambda transaction: _succeeded(chain, transaction))
     with database.read() as connection:
         addresses: dict[int, bytes] = {
             row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
         }
         known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
-        yield from audit_stored_batches(view, [_stored(batch, addresses, view) for batch in known], addresses.values())
+        keys = {batch.id: BatchKey(addresses[batch.issuer_id], batch.first, batch.root) for batch in known}
+        stored = [_stored(batch, addresses, view) for batch in known]
+        yield from audit_stored_batches(view, stored, addresses.values(), lookups)
         for batch in known:
             if batch.state in _ANCHORED:
-                key = BatchKey(addresses[batch.issuer_id], batch.first, batch.root)
                 leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
-                yield from audit_rows(key, batch.size, leaves, _rows(connection, batch))
+                yield from audit_rows(keys[batch.id], batch.size, leaves, _rows(connection, batch))
+        erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
+        said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
+        yield from audit_erasures(sorted(erased), said)
         yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+
+
+def _hash_of(chain: Chain, number: int) -> bytes | None:
+    block = chain.block(number)
+    return None if block is None else block.hash
+
+
+def _succeeded(chain: Chain, transaction: bytes) -> bool:
+    state = chain.transaction(transaction)
+    return state is not None and state.succeeded
 
 
 def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> StoredBatch:

@@ -28,8 +28,7 @@ _LEAVES_AT_ONCE = 1_000
 @router.post("/batches/seal", responses=errors(401, 403))
 def seal_batches(registry: RegistryDep, issuer: IssueScope) -> Sealed:
     """Seals all that the caller has submitted so far, without waiting for size or age; none if nothing is open."""
-    views = Views(registry)
-    return Sealed(batches=[views.batch(batch) for batch in registry.batching.seal_all(issuer)])
+    return Sealed(batches=Views(registry).batches(registry.batching.seal_all(issuer)))
 
 
 @router.get("/batches", tags=["public"], responses=errors(400, 404, 422))
@@ -46,7 +45,7 @@ def list_batches(
     views = Views(registry)
     return BatchPage(
         network=views.network(),
-        batches=[views.batch(batch) for batch in page[:limit]],
+        batches=views.batches(page[:limit]),
         next=encode_cursor(_LISTING, page[limit - 1].id) if len(page) > limit else None,
     )
 
