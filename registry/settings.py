@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     batch_max_age_seconds: int = Field(3_600, ge=0)
     promise_seconds: int = Field(86_400, ge=1)
 
+    # The registry's audits of itself.
+    audit_seconds: int = Field(86_400, ge=0)
+
     # Keys.
     keystore_password: SecretStr | None = None
     keystore_password_file: Path | None = None

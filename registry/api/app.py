@@ -17,7 +17,7 @@ from registry.api.metrics import Metrics
 from registry.api.observing import Observing
 from registry.api.openapi import build_openapi
 from registry.api.ports import Registry
-from registry.api.routes import batches, credentials, health, imports, issuers, signing, verifying
+from registry.api.routes import auditing, batches, credentials, health, imports, issuers, signing, verifying
 from registry.api.routes.verifying import MAX_VERIFYING
 
 __all__ = ["ROUTERS", "create_app"]
@@ -30,6 +30,7 @@ ROUTERS = (
     batches.router,
     signing.router,
     verifying.router,
+    auditing.router,
     health.router,
 )
 

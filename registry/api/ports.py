@@ -12,6 +12,7 @@ from registry.service.health import Health
 from registry.service.hosting import Hosting
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.selfauditing import SelfAudit
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.verifying import Verifier
@@ -52,6 +53,9 @@ class Registry(Protocol):
     def verifier(self) -> Verifier: ...
     @property
     def health(self) -> Health: ...
+
+    @property
+    def self_audit(self) -> SelfAudit: ...
 
     def policy(self) -> Policy: ...
 

@@ -8,8 +8,8 @@ from pydantic.alias_generators import to_camel
 __all__ = [
     "AnchorOut", "ApiKeyOut", "BatchOut", "BatchPage", "BundleIn", "BundlesIn", "CredentialIn", "CredentialOut",
     "CredentialPage", "HealthOut", "ImportLine", "IssuerCreated", "IssuerIn", "IssuerOut", "KeyIn", "LeavesOut",
-    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "Sealed", "SignatureIn", "SigningRequestOut",
-    "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
+    "NetworkOut", "PinOut", "Problem", "ReadyOut", "Receipt", "Sealed", "SelfAuditOut", "SignatureIn",
+    "SigningRequestOut", "SigningRequests", "StatusIn", "StatusOut", "StatusRequestOut", "VerdictOut", "VerdictsOut",
 ]  # fmt: skip
 
 MAX_BUNDLES = 100
@@ -213,6 +213,12 @@ class BatchPage(_Out):
     network: NetworkOut
     batches: list[BatchOut]
     next: str | None = Field(description="cursor of the next page; null on the last one")
+
+
+class SelfAuditOut(_Out):
+    statement: str = Field(description="what such a report is worth, for people")
+    levels: list[str] = Field(description="what it audits: of docs/auditing.md")
+    report: dict[str, Any] | None = Field(description="docs/spec/audit-report.schema.json; null before the first one")
 
 
 class Sealed(_Out):

@@ -20,6 +20,7 @@ from registry.service.health import Health
 from registry.service.hosting import Hosting
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
+from registry.service.selfauditing import SelfAudit
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.verifying import Verifier
@@ -79,10 +80,16 @@ class Registry:
     def verifier(self) -> Verifier:
         return Verifier(self.chains, self.policy, self.context.clock, self.status.announced)
 
+    @cached_property
+    def self_audit(self) -> SelfAudit:
+        every = self.settings.audit_seconds
+        return SelfAudit(self.context, self.issuers, self.batching, self.binding.first_block, every)
+
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
         self.operator.unlock()
-        return Worker(self.context, self.issuers, self.batching, self.status, self.binding.first_block)
+        first_block = self.binding.first_block
+        return Worker(self.context, self.issuers, self.batching, self.status, first_block, self.self_audit)
 
     def close(self) -> None:
         close = getattr(self.context.chain, "close", None)
