@@ -26,6 +26,7 @@ from registry.core.errors import InputError, RegistryError, ShapeError
 from registry.core.merkle import HASH_BYTES
 from registry.core.notation import parse_chain, parse_hex, parse_time, short
 from registry.core.shape import Shape
+from registry.service.deadlines import Deadline
 
 __all__ = [
     "LISTING", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing", "Material", "MaterialMalformed",
@@ -35,8 +36,9 @@ __all__ = [
 LISTING = "registry.json"
 TYPE = "PublishedBatches"
 STATES = ("anchored", "voided")
-MAX_LISTING_BYTES = 256 << 20
+MAX_LISTING_BYTES = 384 << 20
 MAX_BATCHES = 1_000_000
+_MAX_COMMAS = 10 * (MAX_BATCHES + 1)
 MAX_LEAVES = 1 << 24  # the contract's limit for one batch
 _MAX_PAGE_BYTES = 8 << 20
 _PAGE = 1_000
@@ -137,8 +139,11 @@ class FolderMaterial:
                 opened.append(os.open(part, directory | os.O_NOFOLLOW, dir_fd=opened[-1]))
             # O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
             descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1])
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise MaterialMalformed(f"{name} is not a plain file")
+            if name == LISTING and status.st_size > limit:
+                raise MaterialMalformed(f"{name} has {status.st_size} bytes; at most {limit} are read")
             with os.fdopen(descriptor, "rb") as file:
                 descriptor = None
                 return file.read(limit + 1)
@@ -172,6 +177,7 @@ class WebMaterial:
         self._timeout = timeout
         self._static = True
         self._session = requests.Session()
+        self._deadline = Deadline(self._session)
         self._session.trust_env = host not in _OWN_MACHINE  # a proxy is for the world outside
         self._session.headers.update({"User-Agent": "credential-registry", "Accept-Encoding": "identity"})
 
@@ -221,13 +227,11 @@ class WebMaterial:
 
     def _get(self, path: str, limit: int) -> bytes | None:
         """The body, at most ``limit + 1`` bytes of it; None if there is nothing (404, 410)."""
-        deadline = time.monotonic() + self._timeout + limit / _BYTES_PER_SECOND
+        seconds = self._timeout + limit / _BYTES_PER_SECOND
+        deadline = time.monotonic() + seconds
         headers = {"Accept": "application/json" if path.partition("?")[0].endswith((".json", "batches")) else "*/*"}
         try:
-            response = self._session.get(
-                f"{self._base}/{path}", headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
-            )
-            with closing(response):
+            with self._deadline.within(seconds), closing(self._ask(path, headers)) as response:
                 if response.status_code in (404, 410):
                     return None
                 if response.is_redirect or 300 <= response.status_code < 400:
@@ -238,8 +242,15 @@ class WebMaterial:
                     raise MaterialMalformed(f"{short(path)} came compressed, which was not asked for")
                 return self._read(response, limit, deadline)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if time.monotonic() > deadline:
+                raise MaterialUnavailable(f"{self.name} is too slow to be read.") from error
             kind = type(error).__name__
             raise MaterialUnavailable(f"{self.name} did not serve {short(path)} to its end ({kind}).") from error
+
+    def _ask(self, path: str, headers: dict[str, str]) -> requests.Response:
+        return self._session.get(
+            f"{self._base}/{path}", headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
+        )
 
     def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
         body = bytearray()
@@ -252,6 +263,9 @@ class WebMaterial:
 
 def _parse_listing(data: bytes) -> Listing:
     """docs/spec/published.md"""
+    if data.count(b"{") > MAX_BATCHES + 1 or data.count(b"[") > 1 or data.count(b",") > _MAX_COMMAS:
+        # Counted before it is parsed: what is small as text can be large as objects.
+        raise MaterialMalformed(f"{LISTING} lists more than {MAX_BATCHES} batches, or something else than batches")
     try:
         shape = Shape(parse_json(data, MAX_LISTING_BYTES), ShapeError)
         shape.constant("type", TYPE)
