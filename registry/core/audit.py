@@ -186,6 +186,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "A batch was anchored in the issuer's name that this database does not have: somebody else has a key."),
         ("stored_leaves_differ", database, critical,
          "The leaves in the database do not hash to the batch's root: they were changed after sealing."),
+        ("database_unreadable", database, critical,
+         "A table holds what its columns cannot hold: it was changed past the program, and could not be audited."),
         ("row_changed", database, critical,
          "A credential or its salt in the database is not what was anchored: the row was changed afterwards."),
         ("row_index_changed", database, critical,

@@ -1,21 +1,24 @@
 """Auditing credentials that people hand in against the anchored leaves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_figures import Delays
 from registry.core.canonical import canonicalize
-from registry.core.credential import check_binding, valid_from
+from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, valid_from
 from registry.core.errors import JsonError, ProofError
 from registry.core.merkle import HASH_BYTES, root_from_inclusion_proof
 from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
+from registry.core.status import list_and_entry
 
 __all__ = ["CredentialAudit", "Examined"]
 
+_MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _ENTRIES = 16  # no credential has more status entries than a few
 
 
@@ -50,6 +53,7 @@ class CredentialAudit:
         self._delay = delay
         self._told = {batch.key: batch for batch in view.history}
         self._places: dict[bytes, int] = {}
+        self._moments: dict[str, int | None] = {}
         self.delays = Delays()
 
     def add(self, bundle: Bundle, source: str) -> list[Finding]:
@@ -100,7 +104,7 @@ class CredentialAudit:
         wrong = _wrong_status(credential.get("credentialStatus", []), index)
         if wrong is not None:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
-        start = valid_from(credential)
+        start = self._valid_from(credential)
         late = None if start is None else record.anchored_at - start
         if self._delay is not None and late is not None and late > self._delay:
             expected = f"anchored within {self._delay} seconds of validFrom"
@@ -111,6 +115,17 @@ class CredentialAudit:
             return Examined(tuple(findings), where=where, delay=late)
         identifier = leaf.digest(key.issuer + name.encode("utf-8", "surrogatepass"))
         return Examined(tuple(findings), identifier, short(name), where, None, late)
+
+    def _valid_from(self, credential: Mapping[str, Any]) -> int | None:
+        """The credentials of a batch mostly name the same moment: each is read once."""
+        text = credential.get("validFrom")
+        if type(text) is not str or len(text) > _MOMENT:
+            return valid_from(credential)
+        if text not in self._moments:
+            if len(self._moments) == _MOMENTS:
+                self._moments.clear()
+            self._moments[text] = valid_from(credential)
+        return self._moments[text]
 
     def _about_batch(
         self, bundle: Bundle, anchor: Anchor, key: BatchKey, record: BatchRecord, where: Where
@@ -155,6 +170,14 @@ class CredentialAudit:
         return None if root == key.root else f"a proof that leads to {root.hex()}"
 
 
+def _is_usual(entry: object, number: int, position: str) -> bool:
+    """Whether an entry is as the registry writes it: ``check_binding`` passes it, and need not be asked so often."""
+    if type(entry) is not dict or entry.get("statusListIndex") != position or entry.get("type") != STATUS_ENTRY_TYPE:
+        return False
+    purpose, place = entry.get("statusPurpose"), entry.get("statusListCredential")
+    return purpose in ("revocation", "suspension") and type(place) is str and place.endswith(f"/{purpose}/{number}")
+
+
 def _moment(seconds: int) -> str:
     return time_text(seconds) if seconds <= LAST_SECOND else f"second {seconds}"
 
@@ -164,7 +187,10 @@ def _wrong_status(entries: object, index: int) -> str | None:
 
     Where the issuer keeps its lists is not known here: each entry counts under the address that it names itself.
     """
+    number, entry_of = list_and_entry(index)
     for entry in entries[:_ENTRIES] if isinstance(entries, list) else [entries]:
+        if _is_usual(entry, number, str(entry_of)):
+            continue
         place = entry.get("statusListCredential") if isinstance(entry, dict) else None
         bases = [place.rsplit("/", 2)[0]] if isinstance(place, str) else []
         check = check_binding({"credentialStatus": entry}, index, bases)

@@ -27,8 +27,8 @@ from registry.core.notation import (
 from registry.core.shape import Shape
 
 __all__ = [
-    "MAX_ANCHORS", "MAX_BUNDLE_BYTES", "MAX_PATH", "MEDIA_TYPE", "build_bundle", "parse_bundle", "read_bundle",
-    "serialize_bundle",
+    "ALGORITHM", "MAX_ANCHORS", "MAX_BUNDLE_BYTES", "MAX_PATH", "MEDIA_TYPE", "TYPE", "build_bundle", "parse_bundle",
+    "read_bundle", "serialize_bundle",
 ]  # fmt: skip
 
 MEDIA_TYPE = "application/vnd.credential-bundle+json"
@@ -36,8 +36,8 @@ MAX_BUNDLE_BYTES = 1 << 23  # whatever credential parse_json takes, its bundle i
 MAX_ANCHORS = 8
 MAX_PATH = 64
 
-_TYPE = "AnchoredCredentialBundle"
-_ALGORITHM = "RFC9162_SHA256"
+TYPE = "AnchoredCredentialBundle"
+ALGORITHM = "RFC9162_SHA256"
 _bare_hash = partial(parse_hex, length=32, prefix="")
 _hash = partial(parse_hex, length=32)
 _address = partial(parse_hex, length=20)
@@ -55,7 +55,7 @@ def read_bundle(value: object, known: tuple[Anchor, ...] | None = None) -> Bundl
     ``known``: the anchors, where the same ones were read before.
     """
     shape = Shape(value, BundleError)
-    shape.constant("type", _TYPE)
+    shape.constant("type", TYPE)
     shape.constant("version", 1)
     if ("credential" in shape) == ("digest" in shape):
         raise BundleError('exactly one of "credential" and "digest" is expected')
@@ -94,7 +94,7 @@ def _canonicalization(text: str) -> str:
 
 
 def _read_inclusion(shape: Shape) -> Inclusion:
-    shape.constant("algorithm", _ALGORITHM)
+    shape.constant("algorithm", ALGORITHM)
     inclusion = Inclusion(
         leaf_index=shape.integer("leafIndex", 0, MAX_INTEGER),
         tree_size=shape.integer("treeSize", 1, MAX_INTEGER),
@@ -145,14 +145,14 @@ def serialize_bundle(bundle: Bundle) -> bytes:
 
     Raises JsonError if the credential or the issuer's document has no canonical form.
     """
-    document: dict[str, Any] = {"type": _TYPE, "version": 1}
+    document: dict[str, Any] = {"type": TYPE, "version": 1}
     if bundle.credential is not None:
         document["credential"] = bundle.credential
     if bundle.digest is not None:
         document["digest"] = bundle.digest.hex()
     document["leaf"] = {"canonicalization": bundle.leaf.canonicalization, "salt": base64url_text(bundle.leaf.salt)}
     document["inclusion"] = {
-        "algorithm": _ALGORITHM,
+        "algorithm": ALGORITHM,
         "leafIndex": bundle.inclusion.leaf_index,
         "treeSize": bundle.inclusion.tree_size,
         "root": bundle.inclusion.root.hex(),

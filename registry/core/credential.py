@@ -14,6 +14,7 @@ from registry.core.status import list_and_entry
 from registry.core.verdict import Code, fail, passed, skipped, unknown
 
 __all__ = [
+    "STATUS_ENTRY_TYPE",
     "check_binding",
     "check_format",
     "check_validity",
@@ -27,7 +28,7 @@ __all__ = [
 Credential = Mapping[str, Any]
 
 _PURPOSES = ("revocation", "suspension")
-_ENTRY_TYPE = "BitstringStatusListEntry"
+STATUS_ENTRY_TYPE = "BitstringStatusListEntry"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,5}")
 _DATE_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
@@ -146,9 +147,9 @@ def _check_entry(entry: object, index: int, bases: tuple[str, ...]) -> Check:
     name = "binding"
     if not isinstance(entry, dict):
         return fail(name, Code.STATUS_MALFORMED, "A credentialStatus entry is not an object.")
-    if _ENTRY_TYPE not in _listed(entry.get("type")):
+    if STATUS_ENTRY_TYPE not in _listed(entry.get("type")):
         return unknown(
-            name, Code.STATUS_TYPE_UNKNOWN, f"Only status entries of the type {_ENTRY_TYPE} can be followed."
+            name, Code.STATUS_TYPE_UNKNOWN, f"Only status entries of the type {STATUS_ENTRY_TYPE} can be followed."
         )
     position, place, purpose = (entry.get(key) for key in ("statusListIndex", "statusListCredential", "statusPurpose"))
     if not (isinstance(position, str) and isinstance(place, str) and isinstance(purpose, str)):

@@ -75,12 +75,13 @@ class Shape:
     def hashes(self, name: str, highest: int) -> tuple[bytes, ...]:
         """An array of 32-byte hashes in bare lower-case hex. One look at all of them: audits read millions."""
         items = self._left.get(name)
-        if type(items) is list and len(items) <= highest and all(type(item) is str for item in items):
+        if type(items) is list and 0 < len(items) <= highest and all(type(item) is str for item in items):
             joined = "".join(items)
-            if set(map(len, items)) <= {64} and LOWER_HEX.fullmatch(joined):
+            same = max(map(len, items)) == 64 and len(joined) == 64 * len(items)
+            if same and LOWER_HEX.fullmatch(joined):
                 del self._left[name]
                 packed = bytes.fromhex(joined)
-                return tuple(packed[at : at + 32] for at in range(0, len(packed), 32))
+                return tuple([packed[at : at + 32] for at in range(0, len(packed), 32)])
         return self.texts(name, highest, partial(parse_hex, length=32, prefix=""))  # which says what is wrong
 
     def finish(self) -> None:

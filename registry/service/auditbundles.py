@@ -1,5 +1,6 @@
 """Bundles from a folder, held against one view of the chain; on all cores where there are many."""
 
+import gc
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -94,6 +95,16 @@ class _Part:
         self._reader = BundleReader()
 
     def examine(self, paths: Sequence[Path | str]) -> _Answer:
+        """Without the collector of cycles: JSON has none, and looking for them in it takes a fifth of the time."""
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return self._examine(paths)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _examine(self, paths: Sequence[Path | str]) -> _Answer:
         found: list[Examined] = []
         incomplete: list[str] = []
         for path in paths:

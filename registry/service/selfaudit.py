@@ -6,10 +6,11 @@ Nothing is repaired. What the database saw behind the audited block is left to t
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, type_coerce
+from sqlalchemy.types import NullType
 
 from anchors.base import Chain
-from registry.core.audit import BatchKey, Finding
+from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
     Lookups,
@@ -42,22 +43,32 @@ def audit_database(
     Raises ChainError.
     """
     lookups = Lookups(lambda number: _hash_of(chain, number), lambda transaction: _succeeded(chain, transaction))
-    with database.read() as connection:
-        addresses: dict[int, bytes] = {
-            row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
-        }
-        known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
-        keys = {batch.id: BatchKey(addresses[batch.issuer_id], batch.first, batch.root) for batch in known}
-        stored = [_stored(batch, addresses, view) for batch in known]
-        yield from audit_stored_batches(view, stored, addresses.values(), lookups)
-        for batch in known:
-            if batch.state in _ANCHORED:
-                leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
-                yield from audit_rows(keys[batch.id], batch.size, leaves, _rows(connection, batch))
-        erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
-        said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
-        yield from audit_erasures(sorted(erased), said)
-        yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+    try:
+        with database.read() as connection:
+            yield from _audit_tables(connection, view, declared, lookups)
+    except (TypeError, ValueError) as error:  # SQLite keeps anything in any column; the driver says so when it reads it
+        observed = f"something else ({type(error).__name__})"
+        yield find("database_unreadable", "tables as the program writes them", observed, Where())
+
+
+def _audit_tables(
+    connection: Connection, view: ChainView, declared: Mapping[BatchKey, PublishedBatch], lookups: Lookups
+) -> Iterator[Finding]:
+    addresses: dict[int, bytes] = {
+        row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
+    }
+    known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
+    keys = {batch.id: BatchKey(addresses[batch.issuer_id], batch.first, batch.root) for batch in known}
+    stored = [_stored(batch, addresses, view) for batch in known]
+    yield from audit_stored_batches(view, stored, addresses.values(), lookups)
+    for batch in known:
+        if batch.state in _ANCHORED:
+            leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
+            yield from audit_rows(keys[batch.id], batch.size, leaves, _rows(connection, batch))
+    erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
+    said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
+    yield from audit_erasures(sorted(erased), said)
+    yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
 
 
 def _hash_of(chain: Chain, number: int) -> bytes | None:
@@ -85,12 +96,26 @@ def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> Store
 def _rows(connection: Connection, batch: Batch) -> Iterator[StoredCredential]:
     columns = credentials.c
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(columns.id, columns.credential_index, columns.state, columns.content, columns.salt)
+        select(
+            columns.id,
+            columns.credential_index,
+            columns.state,
+            type_coerce(columns.content, NullType()).label("content"),
+            type_coerce(columns.salt, NullType()).label("salt"),
+        )
         .where(columns.batch_id == batch.id)
         .order_by(columns.credential_index, columns.id)
     )
     for row in rows:
-        yield StoredCredential(row.id, row.credential_index, row.state != "LIVE", row.content, row.salt)
+        content, salt = _bytes(row.content), _bytes(row.salt)
+        yield StoredCredential(row.id, row.credential_index, row.state != "LIVE", content, salt)
+
+
+def _bytes(value: object) -> bytes | None:
+    """What a row holds, of whatever type it was made: what is no bytes is another content than the anchored one."""
+    if value is None or isinstance(value, bytes):
+        return value
+    return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
 
 
 def _statuses(connection: Connection, addresses: dict[int, bytes], view: ChainView) -> Iterator[StoredStatus]:

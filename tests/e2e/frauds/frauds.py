@@ -111,7 +111,7 @@ def batch_moved(world: World) -> Answer:
 
 @finds("size_differs")
 def size_understated(world: World) -> Answer:
-    world.bend(lambda batches: batches[0].update(size=batches[0]["size"] - 1))
+    world.bend(lambda batches: [item.update(size=39) for item in batches if item["size"] == 40])
     return published(world)
 
 
@@ -241,7 +241,7 @@ def credential_changed(world: World) -> Answer:
     return with_bundles(world)
 
 
-@finds("credential_not_in_batch")
+@finds("credential_not_in_batch", "status_index_differs")
 def credential_at_another_place(world: World) -> Answer:
     path, document = world.bundle()
     document["inclusion"]["leafIndex"] ^= 1
@@ -341,7 +341,19 @@ BATCH = "issuer_id = (SELECT id FROM issuers WHERE name = 'uni') AND first = 0"
 
 @finds("row_changed")
 def row_with_another_grade(world: World) -> Answer:
-    assert world.sql(f"UPDATE credentials SET content = replace(content, 'Zo', 'Zoo') WHERE {ROW} 5")
+    assert world.sql(f"UPDATE credentials SET content = CAST(replace(content, 'Zo', 'Zoo') AS BLOB) WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("row_changed")
+def row_of_another_type(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET content = 'not bytes', salt = 5 WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("database_unreadable")
+def table_of_another_type(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET root = 'not bytes' WHERE {BATCH}")
     return inside(world)
 
 

@@ -232,11 +232,11 @@ def run(data: Path, url: str, *arguments: str | Path) -> subprocess.CompletedPro
     )
 
 
-def credential(name: str, **more: Any) -> dict[str, Any]:
+def credential(number: str, **more: Any) -> dict[str, Any]:
     return {
         "@context": ["https://www.w3.org/ns/credentials/v2"],
         "type": ["VerifiableCredential"],
-        "id": f"urn:example:{name}",
+        "id": f"urn:example:{number}",
         "validFrom": "2026-01-01T00:00:00Z",
         "credentialSubject": {"id": "did:example:learner", "name": "Zoë"},
         **more,
