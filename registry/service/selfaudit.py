@@ -4,7 +4,7 @@ Nothing is repaired. What the database saw behind the audited block is left to t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
@@ -46,7 +46,7 @@ def audit_database(
     try:
         with database.read() as connection:
             yield from _audit_tables(connection, view, declared, lookups)
-    except (TypeError, ValueError) as error:  # SQLite keeps anything in any column; the driver says so when it reads it
+    except (TypeError, ValueError, LookupError) as error:  # SQLite keeps anything in any column
         observed = f"something else ({type(error).__name__})"
         yield find("database_unreadable", "tables as the program writes them", observed, Where())
 
@@ -58,6 +58,7 @@ def _audit_tables(
         row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
     }
     known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
+    _check_types(known, addresses)
     keys = {batch.id: BatchKey(addresses[batch.issuer_id], batch.first, batch.root) for batch in known}
     stored = [_stored(batch, addresses, view) for batch in known]
     yield from audit_stored_batches(view, stored, addresses.values(), lookups)
@@ -69,6 +70,15 @@ def _audit_tables(
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
     yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+
+
+def _check_types(known: Iterable[Batch], addresses: Mapping[int, object]) -> None:
+    """Raises TypeError for what names a batch, if it is of another type than its column."""
+    for batch in known:
+        hashes = [batch.root, addresses[batch.issuer_id], batch.transaction or b"", batch.block_hash or b""]
+        numbers = [batch.first, batch.size, batch.block_number or 0]
+        if not all(isinstance(item, bytes) for item in hashes) or not all(isinstance(item, int) for item in numbers):
+            raise TypeError(f"batch {batch.id}")
 
 
 def _hash_of(chain: Chain, number: int) -> bytes | None:

@@ -604,3 +604,26 @@ def test_the_real_api(house: House) -> None:
         assert codes(audit(house.chain, server.url)) == ["leaves_missing"]
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE credentials SET content = 'text', salt = 5 WHERE credential_index = 1", {"row_changed"}),
+        ("UPDATE batches SET root = 'text' WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE batches SET size = 'many' WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE batches SET leaves = 'text' WHERE id = 1", {"stored_leaves_differ"}),
+        ("UPDATE credentials SET credential_index = 'x' WHERE credential_index = 1", {"database_unreadable"}),
+        ("UPDATE issuers SET address = 5 WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE batches SET state = 'NONE' WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE status_requests SET action = 'none'", {"database_unreadable"}),
+    ],
+)
+def test_tables_that_hold_what_they_cannot(house: House, statement: str, expected: set[str]) -> None:
+    """SQLite keeps anything in any column."""
+    with house.database.engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        assert connection.exec_driver_sql(statement).rowcount
+    report = audit_inside(house)
+    assert set(codes(report)) == expected
+    assert report.exit_code == 1
