@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,3 +139,20 @@ def test_a_state_makes_the_next_audit_shorter_and_remembers(cli: Cli, folder: Pa
 
 def test_switches_of_watching_belong_to_it(cli: Cli) -> None:
     assert cli("audit", "--metrics-port", 0).exit_code == 3
+
+
+def test_watching_until_it_is_stopped(data: Path, folder: Path, tmp_path: Path) -> None:
+    """Another process: JSON lines of what is new, metrics, and the last audit's exit code at the end."""
+    shutil.rmtree(folder / "leaves")
+    arguments = ["--published", folder, "--state", tmp_path / "state.json", "--watch", "--every", "1", "--json"]
+    executable = Path(sys.executable).parent / "registry"
+    process = subprocess.Popen(
+        [executable, "audit", "--data", data, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    event = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    rest, errors = process.communicate(timeout=60)
+    assert (event["event"], event["finding"]["code"]) == ("new", "leaves_missing")
+    assert (process.returncode, rest, errors) == (1, "", "")
+    assert json.loads((tmp_path / "state.json").read_bytes())["findings"]
