@@ -26,6 +26,7 @@ from registry.service.issuing import Issuing
 from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
+from registry.service.selfauditing import SelfAudit
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.statuslists import StatusLists
@@ -114,10 +115,16 @@ class Registry:
         found: dict[str, Any] = parse_json(content)
         return found
 
+    @cached_property
+    def self_audit(self) -> SelfAudit:
+        every = self.settings.audit_seconds
+        return SelfAudit(self.context, self.issuers, self.batching, self.binding.first_block, every)
+
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
         self.operator.unlock()
-        return Worker(self.context, self.issuers, self.batching, self.status, self.binding.first_block)
+        first_block = self.binding.first_block
+        return Worker(self.context, self.issuers, self.batching, self.status, first_block, self.self_audit)
 
     def close(self) -> None:
         if isinstance(self.context.batch_signer, SigningPool):
