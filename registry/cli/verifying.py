@@ -76,6 +76,10 @@ def verify(
         list[str] | None,
         typer.Option(metavar="DID[=0x…]", help="Trust this issuer, anchoring as this address; without: unanchored."),
     ] = None,
+    did_documents: Annotated[
+        Path | None,
+        typer.Option("--did-documents", metavar="FILE|DIR", help="DID documents that count without asking anybody."),
+    ] = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="As of this time: 2026-11-27T12:00:00Z.")] = None,
     subject_email: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Is it this person's? If not, the exit code is 1.")
@@ -104,6 +108,8 @@ def verify(
     chains: set[tuple[str, str]] = set()
     with ExitStack() as stack:
         settings = load(data, config)
+        if did_documents is not None:
+            settings = settings.model_copy(update={"did_documents": did_documents})
         verifier = _verifier(settings, asked, paths, stack)
         advance = stack.enter_context(out.track("Verifying", len(paths)))
         for start in range(0, len(paths), _AT_ONCE):

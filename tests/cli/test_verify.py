@@ -243,3 +243,22 @@ def test_as_of_a_time(cli: Cli, bundle: Path) -> None:
     assert cli("verify", bundle, "--at", "2020-01-01T00:00:00Z").exit_code == 1
     assert cli("verify", bundle, "--at", "2099-01-01T00:00:00Z").exit_code == 2
     assert cli("verify", bundle, "--at", "yesterday").exit_code == 2
+
+
+def test_pinned_documents_count_without_asking_anybody(
+    cli: Cli, data: Path, bundle: Path, facts: dict[str, str], rpc: str, tmp_path: Path
+) -> None:
+    """As if the bundle carried no document of its own, and the DID's host were gone."""
+    alone = tmp_path / "alone.json"
+    content = json.loads(bundle.read_text())
+    document = content.pop("issuerDocument")
+    alone.write_text(json.dumps(content))
+    elsewhere = ("verify", alone, "--rpc", rpc, "--contract", facts["contract"], "--pin", facts["pin"], "--json")
+    unknown = cli(*elsewhere)
+    assert unknown.exit_code == 3
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "uni.json").write_text(json.dumps(document))
+    answer = cli(*elsewhere, "--did-documents", tmp_path / "documents")
+    assert answer.exit_code == 0, answer.stdout
+    (tmp_path / "documents" / "more.json").write_text("[]")
+    assert cli(*elsewhere, "--did-documents", tmp_path / "documents").exit_code == 2
