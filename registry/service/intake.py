@@ -32,7 +32,18 @@ from registry.standards.proofs.rdfc import TooComplex
 from registry.standards.proofs.report import ProofReport, ProofStatus, ResolveKey
 from registry.standards.proofs.verifying import find_unmapped, verify_proofs
 
-__all__ = ["COMMITMENT", "ISSUED", "SECURED", "SIGNED", "UNSIGNED", "Intake", "Prepared", "Submission", "claimed_index"]
+__all__ = [
+    "COMMITMENT",
+    "ISSUED",
+    "SECURED",
+    "SIGNED",
+    "UNSIGNED",
+    "Intake",
+    "Prepared",
+    "Submission",
+    "claimed_index",
+    "is_out",
+]
 
 SIGNED, UNSIGNED, SECURED, COMMITMENT = "signed", "unsigned", "secured", "commitment"
 ISSUED = "issued"  # signed, and given out before it was anchored
@@ -254,6 +265,11 @@ class Intake:
                 f"The credential has {len(content):,} bytes; at most {limit:,} are taken. Link to large evidence "
                 "instead of embedding it.",
             )
+
+
+def is_out(form: str, reserved_until: int | None) -> bool:
+    """Whether others may hold a credential that names its index in our lists before its batch is sealed."""
+    return form in (ISSUED, COMMITMENT) or (form == SECURED and reserved_until is not None)
 
 
 def _check_report(report: ProofReport, *, listed: bool) -> None:
