@@ -23,7 +23,7 @@ from registry.service.issuers import Issuer, Issuers, lock_issuer
 from registry.store.database import AnyRow
 from registry.store.tables import batches, credentials, issuers, status_requests
 
-__all__ = ["ACTIONS", "StatusRequest", "StatusService"]
+__all__ = ["ACTIONS", "StatusRequest", "StatusService", "check_reason"]
 
 ACTIONS = ("revoke", "suspend", "reinstate")
 _SENT = ("SENT", "ON_CHAIN")
@@ -56,10 +56,7 @@ class StatusService:
         """
         if action not in ACTIONS:
             raise InvalidError("action", f"action must be one of: {', '.join(ACTIONS)}.", "/action")
-        if reason is not None and (len(reason) > 1_000 or not _is_storable(reason)):
-            raise InvalidError(
-                "reason", "reason must have at most 1,000 characters of Unicode, without NUL.", "/reason"
-            )
+        check_reason(reason)
         with self._context.database.write() as connection:
             lock_issuer(connection, issuer.id)  # before the credential, as sealing and renumbering do: or they deadlock
             credential = _own_credential(connection, issuer, credential_id)
@@ -355,6 +352,12 @@ def _update(connection: Connection, ids: Sequence[int], **values: Any) -> None:
             .where(status_requests.c.id.in_(ids[start : start + _KEYS]), status_requests.c.state != "SUPERSEDED")
             .values(values)
         )
+
+
+def check_reason(reason: str | None) -> None:
+    """Raises InvalidError unless it can be kept."""
+    if reason is not None and (len(reason) > 1_000 or not _is_storable(reason)):
+        raise InvalidError("reason", "reason must have at most 1,000 characters of Unicode, without NUL.", "/reason")
 
 
 def _is_storable(text: str) -> bool:
