@@ -58,8 +58,8 @@ class Submission:
     """One credential to be taken in: ``document`` as parsed by core, or only the ``commitment`` to one (32 bytes).
 
     ``reservation``: the registry's id of the index that was reserved for it. ``line`` is where it stood in an import,
-    ``size`` its bytes there. ``at_once``: any unsigned credential, to be given out before it is anchored, with proofs of
-    these ``suites``. ``request``: a digest of all that was asked for (32 bytes), where that is more than the document.
+    ``size`` its bytes there. ``at_once``: any unsigned credential, to be given out before it is anchored, with proofs
+    of these ``suites``. ``request``: a digest of all that was asked for, where that is more than the document.
     """
 
     document: Any = None
