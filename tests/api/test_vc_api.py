@@ -383,6 +383,18 @@ def test_a_holders_own_word_has_to_be_the_holders(api: Api) -> None:
     refused(api, holder.present(api, [other], holder=holder.did), "not_self_asserted", kind="presentation")
 
 
+def test_a_holder_that_is_no_did_cannot_speak_for_itself(api: Api) -> None:
+    # Anybody's key makes such a proof: it would be a credential of any issuer that has an https address for a name.
+    somebody, name = Holder(), "https://university.example"
+    said = credential(issuer=name)
+    refused(api, somebody.present(api, [said], holder=name), "not_self_asserted", kind="presentation")
+    answer = verify(api, somebody.present(api, holder=name), kind="presentation")
+    assert answer.status_code == 200
+    assert [(item["code"], item["pointer"]) for item in answer.json()["warnings"]] == [
+        ("key_owner_unknown", "/verifiablePresentation/holder")
+    ]
+
+
 def test_a_presentation_has_to_be_proven_and_conform(api: Api) -> None:
     holder = Holder()
     made = holder.present(api)
