@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     open_badges_only: bool = True
     allow_unmapped: bool = False
     hide_emails: bool = True
+    signing_processes: int = Field(0, ge=0, le=256)
+
+    # The registry's audits of itself.
+    audit_seconds: int = Field(86_400, ge=0)
 
     # Keys.
     keystore_password: SecretStr | None = None

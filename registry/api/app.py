@@ -18,6 +18,7 @@ from registry.api.observing import Observing
 from registry.api.openapi import build_openapi
 from registry.api.ports import Registry
 from registry.api.routes import (
+    auditing,
     badges,
     batches,
     credentials,
@@ -46,6 +47,7 @@ ROUTERS = (
     signing.router,
     verifying.router,
     vc_api_router,
+    auditing.router,
     health.router,
 )
 

@@ -14,6 +14,7 @@ _PUBLIC = (
     (re.compile(r"/v1/verify(/batch)?"), "POST"),
     (re.compile(r"/v1/issuers/[^/]+"), "GET"),
     (re.compile(r"/v1/batches(/[^/]+/[^/]+(/leaves)?)?"), "GET"),
+    (re.compile(r"/v1/audit"), "GET"),
     (re.compile(r"/v1/policy"), "GET"),
     (re.compile(r"/issuers/[^/]+/did\.json"), "GET"),
     (re.compile(r"/issuers/[^/]+/status/[^/]+/[^/]+"), "GET"),

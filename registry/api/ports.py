@@ -16,6 +16,7 @@ from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
 from registry.service.judging import Judging
 from registry.service.reserving import Reserving
+from registry.service.selfauditing import SelfAudit
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.statuslists import StatusLists
@@ -69,6 +70,9 @@ class Registry(Protocol):
     def judging(self) -> Judging: ...
     @property
     def health(self) -> Health: ...
+
+    @property
+    def self_audit(self) -> SelfAudit: ...
 
     def policy(self) -> Policy: ...
 

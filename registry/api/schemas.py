@@ -35,6 +35,7 @@ __all__ = [
     "RotateIn",
     "RotationOut",
     "Sealed",
+    "SelfAuditOut",
     "SignatureIn",
     "SigningRequestOut",
     "SigningRequests",
@@ -310,6 +311,9 @@ class BatchOut(_Out):
     state: Literal["SEALED", "AWAITING_SIGNATURE", "SUBMITTED", "ANCHORED", "FINAL", "DISPLACED"]
     sealed_at: str
     anchor: AnchorOut | None
+    voided: bool = Field(description="the issuer has revoked the whole batch on chain")
+    accepted_from: str | None = Field(description="when the first of its credentials was accepted")
+    declared_delay_seconds: int | None = Field(description="from there to the anchor at the latest, as was promised")
     links: dict[str, str]
 
 
@@ -317,6 +321,12 @@ class BatchPage(_Out):
     network: NetworkOut
     batches: list[BatchOut]
     next: str | None = Field(description="cursor of the next page; null on the last one")
+
+
+class SelfAuditOut(_Out):
+    statement: str = Field(description="what such a report is worth, for people")
+    levels: list[str] = Field(description="what it audits: of docs/auditing.md")
+    report: dict[str, Any] | None = Field(description="docs/spec/audit-report.schema.json; null before the first one")
 
 
 class Sealed(_Out):

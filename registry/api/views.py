@@ -1,5 +1,6 @@
 """From the service's values to what goes over the wire."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from registry.core.notation import chain_text, hex_text, time_text
 from registry.service import operations
 from registry.service.batching import Batch, BatchState
 from registry.service.catalogue import CredentialState
+from registry.service.declaring import Declaration, Declarations
 from registry.service.issuers import SIGNS_HERE, ApiKey, Issuer
 from registry.service.issuing import Accepted
 from registry.service.signing import SigningRequest
@@ -31,6 +33,7 @@ class Views:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._names: dict[int, Issuer] = {}
+        self._declared: dict[int, Declaration] = {}
         self._base = f"{registry.context.rules.public_url}/v1"
 
     def network(self) -> schemas.NetworkOut:
@@ -112,7 +115,15 @@ class Views:
             links=self.credential_links(state.id),
         )
 
+    def batches(self, batches: Sequence[Batch]) -> list[schemas.BatchOut]:
+        """With what is declared of them read at once."""
+        self._declared |= Declarations(self._registry.context).of(batches)
+        return [self.batch(batch) for batch in batches]
+
     def batch(self, batch: Batch) -> schemas.BatchOut:
+        if batch.id not in self._declared:
+            self._declared |= Declarations(self._registry.context).of([batch])
+        declared = self._declared[batch.id]
         issuer = self._issuer(batch.issuer_id)
         own = f"{self._base}/batches/{batch.root.hex()}/{batch.first}"
         return schemas.BatchOut(
@@ -123,6 +134,9 @@ class Views:
             state=batch.state.value,
             sealed_at=time_text(batch.sealed_at),
             anchor=self._anchor(batch, issuer),
+            voided=declared.voided,
+            accepted_from=None if declared.accepted_from is None else time_text(declared.accepted_from),
+            declared_delay_seconds=declared.declared_delay,
             links={"self": own, "leaves": f"{own}/leaves", "issuer": f"{self._base}/issuers/{quote(issuer.name)}"},
         )
 

@@ -1,26 +1,26 @@
 """`registry audit` and `publish`: the audit needs no registry, only a chain and what is published."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.cli.auditreporting import tell_report
 from registry.cli.base import Command, Config, Data, Json, fail_with, load, opened
 from registry.cli.output import Output
 from registry.cli.parsing import parse_address, parse_hash
 from registry.core.errors import InputError
 
 if TYPE_CHECKING:
-    from registry.core.audit import Finding
-    from registry.service.auditing import AuditReport
+    from registry.service.auditing import Auditing, AuditReport, Inside
+    from registry.service.auditstate import AuditState
     from registry.wiring.auditing import Audited
 
 __all__ = ["register"]
 
 _COULD_NOT_FINISH = 3
-_SHOWN = 200  # findings in the text for people; --json has them all
 
 
 def register(app: typer.Typer) -> None:
@@ -52,14 +52,32 @@ def audit(
     declared_delay: Annotated[
         int | None, typer.Option(min=0, metavar="SECONDS", help="From validFrom to anchoring, as the issuer declared.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the report as one HTML file, with charts.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Remember what was read: the next audit reads what is new.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, and report what is new or gone.")] = False,
+    every: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="With --watch: from one to the next.")] = 60,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --watch: POST what is new or gone to this address.")
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="With --watch: metrics for Prometheus, on 127.0.0.1.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=0, help="For bundles; 0: one for each core.")] = 0,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Look for fraud, trusting the chain only. Exit code: 0 clean, 1 findings, 3 could not finish."""
-    from registry.service.auditing import Auditing, report_to_json
+    from registry.service.auditing import Auditing
     from registry.service.published import open_material
     from registry.service.selfaudit import audit_database
+
+    if not watch and (webhook is not None or metrics_port is not None):
+        raise InputError("--webhook and --metrics-port belong to --watch.")
 
     out = Output(as_json)
     address = parse_address(contract, "--contract") if contract else None
@@ -91,10 +109,31 @@ def audit(
             delay=declared_delay,
         )
         source = registry.context.database if registry is not None and database else None
-        report = auditing.run(None if source is None else lambda view: audit_database(source, view))
-    _tell(out, report, published=bool(published))
-    out.result(report_to_json(report))
+        inside: Inside | None = None
+        if source is not None:
+            inside = lambda chain, view, said: audit_database(source, chain, view, said)  # noqa: E731
+        if watch:
+            from registry.cli.watching import watch_audit
+
+            watch_audit(out, auditing, inside, state, every, webhook, metrics_port, html)
+        report = _run_once(auditing, inside, state)
+    tell_report(out, report, html, published=bool(published))
     raise typer.Exit(report.exit_code)
+
+
+def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None) -> "AuditReport":
+    if place is None:
+        return auditing.run(inside)
+    from registry.service.watching import changes
+    from registry.wiring.auditing import locked_state
+
+    with locked_state(place) as file:
+        chain = auditing.chains[0].chain
+        known: AuditState = file.load(chain.chain_id, chain.contract)
+        report = replace(auditing, state=known, file=file).run(inside)
+        changes(known, report)
+        file.save(known)
+    return report
 
 
 def _bundles(place: Path) -> list[Path]:
@@ -102,46 +141,6 @@ def _bundles(place: Path) -> list[Path]:
     if not found:
         raise InputError(f"There are no *.json files in {place}.")
     return found
-
-
-def _tell(out: Output, report: "AuditReport", *, published: bool) -> None:
-    from registry.core.notation import chain_text, hex_text, time_text
-
-    out.say(f"Contract {hex_text(report.contract)} on {chain_text(report.chain_id)}.")
-    if report.block is not None:
-        number, when = report.block.number, time_text(report.block.timestamp)
-        out.say(f"Read at block {number} ({hex_text(report.block.hash)}, {when}).")
-        out.say(f"{report.credentials:,} credentials in {report.batches:,} batches of {report.issuers:,} issuers.")
-    if report.material is not None:
-        out.say(f"Published material {report.material.hex()}: {report.leaves:,} leaves are the anchored ones.")
-    elif not published:
-        out.say("No published material was named (--published), so no leaves were audited.")
-    if report.bundles:
-        out.say(f"{report.bundles:,} bundles were held against them.")
-    for finding in report.findings[:_SHOWN]:
-        for line in _lines(finding):
-            out.say(line)
-    if len(report.findings) > _SHOWN:
-        out.say(f"… and {len(report.findings) - _SHOWN:,} more findings: --json lists them all.")
-    for reason in report.incomplete:
-        out.say(f"Not audited: {reason}")
-    total = len(report.findings)
-    out.heading(
-        {
-            0: "Clean." if not total else f"Clean, with {total:,} notes for information.",
-            1: f"{total:,} findings." + (" The audit could not finish." if report.incomplete else ""),
-            3: "The audit could not finish: this is not clean.",
-        }[report.exit_code]
-    )
-
-
-def _lines(finding: "Finding") -> Iterator[str]:
-    from registry.core.audit import finding_to_json
-
-    where = ", ".join(f"{name} {value}" for name, value in finding_to_json(finding)["where"].items())
-    yield f"\n{finding.severity.value:<9}{finding.code}: {where}"
-    yield f"         expected {finding.expected}; observed {finding.observed}"
-    yield f"         {finding.meaning}"
 
 
 def publish(

@@ -4,9 +4,11 @@ The checks themselves stand beside: ``audit_chain``, ``audit_published``, ``audi
 A finding states what was expected and what was observed. Whether somebody meant it is not for a program to say.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +24,7 @@ __all__ = [
     "Where",
     "find",
     "finding_to_json",
+    "fingerprint",
     "in_order",
 ]
 
@@ -111,6 +114,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The node no longer has all events. The state alone was audited; status history was not."),
         ("nodes_disagree", chain, critical,
          "Two nodes show different things of the same block: at least one of them misleads."),
+        ("final_anchor_gone", chain, critical,
+         "An anchor that an earlier audit saw final is gone: the chain was rewritten, or the node shows another one."),
         ("leaves_missing", published, critical,
          "A batch is anchored, and its leaves are not published: nobody can see what was issued with it."),
         ("leaves_malformed", published, critical,
@@ -137,10 +142,26 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The published material cannot be read; what it hides could not be audited."),
         ("oracle_disagrees", published, critical,
          "merklelib computes another root than this program: one of the two is wrong, and neither can be relied on."),
+        ("mirrors_differ", published, warning,
+         "Two copies of the publication say different things: one of them is old, or not everybody is shown the same."),
+        ("batch_unlisted", published, critical,
+         "A batch that an earlier audit saw listed is listed no more, although the chain has it."),
+        ("void_taken_back", published, critical,
+         "The publication said that the batch is voided, and says so no more; voiding can never be taken back."),
+        ("leaves_changed", published, critical,
+         "The leaves are other ones than an earlier audit found at the same place; they must never change."),
+        ("batch_anchored_late", published, info,
+         "Anchored later than the registry declared. That is a broken promise, and no fraud by itself."),
         ("credential_unreadable", credentials, warning,
          "What was handed in is neither a bundle nor a credential; it was not audited."),
         ("bundle_not_on_chain", credentials, critical,
          "The bundle names a batch that the contract does not know."),
+        ("anchored_elsewhere", credentials, critical,
+         "All anchors of the bundle are on another chain, or in another contract, than the audited one."),
+        ("bundle_transaction_elsewhere", credentials, critical,
+         "The transaction that the bundle names was carried out, and anchored no such batch in this contract."),
+        ("bundle_location_differs", credentials, warning,
+         "The bundle names another time, block or transaction than those of its batch's anchor."),
         ("credential_not_in_batch", credentials, critical,
          "The credential is not the one that was anchored at its place: it was changed, or never issued."),
         ("credential_id_repeated", credentials, critical,
@@ -157,10 +178,16 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The database holds a batch for anchored that the contract does not have."),
         ("anchor_location_differs", database, warning,
          "The database names another block or transaction than the one that anchored the batch."),
+        ("anchor_orphaned", database, critical,
+         "The database has the anchor in a block that a reorganisation took away, and nobody repaired it."),
+        ("anchor_transaction_elsewhere", database, critical,
+         "The transaction that the database names was carried out, and anchored no such batch in this contract."),
         ("foreign_batch", database, critical,
          "A batch was anchored in the issuer's name that this database does not have: somebody else has a key."),
         ("stored_leaves_differ", database, critical,
          "The leaves in the database do not hash to the batch's root: they were changed after sealing."),
+        ("database_unreadable", database, critical,
+         "A table holds what its columns cannot hold: it was changed past the program, and could not be audited."),
         ("row_changed", database, critical,
          "A credential or its salt in the database is not what was anchored: the row was changed afterwards."),
         ("row_index_changed", database, critical,
@@ -171,6 +198,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "Content or salt is gone, and the row does not say that it was erased."),
         ("erasure_incomplete", database, warning,
          "The row says erased or withdrawn, and content or salt are still there."),
+        ("erased_undeclared", database, warning,
+         "More credentials of the batch are erased than the publication declares."),
         ("status_not_on_chain", database, critical,
          "The database shows a status as final that the chain does not have."),
         ("status_not_recorded", database, warning,
@@ -225,3 +254,12 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
         "where": {name: value for name, value in place.items() if value is not None},
         "meaning": finding.meaning,
     }
+
+
+def fingerprint(finding: Finding) -> str:
+    """Names a finding from one audit to the next: its code and place, without what an audit at a later block words
+    differently. 64 hex digits.
+    """
+    where = finding_to_json(finding)["where"]
+    where.pop("blockNumber", None)
+    return sha256(json.dumps([finding.code, where], sort_keys=True).encode()).hexdigest()

@@ -29,7 +29,7 @@ class ChainView:
 
     ``records``: the state's record of every batch that the history or the material names, None where there is none.
     ``words`` are the state's status words, ``told`` those that the history adds up to, by (issuer, word number); words
-    that are not named are 0.
+    that are not named are 0. ``revocations``: block numbers and how many bits were set anew in them, by the history.
     """
 
     chain_id: int
@@ -41,6 +41,7 @@ class ChainView:
     next_index: Mapping[bytes, int]
     words: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
     told: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
+    revocations: tuple[tuple[int, int], ...] = ()
 
     def batches(self) -> dict[BatchKey, BatchRecord]:
         """The batches that the contract has."""

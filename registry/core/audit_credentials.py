@@ -1,27 +1,40 @@
 """Auditing credentials that people hand in against the anchored leaves."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView
+from registry.core.audit_figures import Delays
 from registry.core.canonical import canonicalize
-from registry.core.credential import check_binding, valid_from
+from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, valid_from
 from registry.core.errors import JsonError, ProofError
 from registry.core.merkle import HASH_BYTES, root_from_inclusion_proof
-from registry.core.model import Anchor, Bundle, Outcome
-from registry.core.notation import short, time_text
+from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
+from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
+from registry.core.status import list_and_entry
 
-__all__ = ["CredentialAudit"]
+__all__ = ["CredentialAudit", "Examined"]
 
+_MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _ENTRIES = 16  # no credential has more status entries than a few
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    issuer: bytes
-    index: int
+class Examined:
+    """What one bundle shows by itself. ``identifier``: SHA-256 of issuer and id, None where it proves no place.
+
+    ``transaction``: the one that it names for a batch that the contract does not have.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    identifier: bytes | None = None
+    name: str = ""
+    where: Where = field(default_factory=Where)
+    transaction: bytes | None = None
+    delay: int | None = None
 
 
 class CredentialAudit:
@@ -29,6 +42,7 @@ class CredentialAudit:
 
     ``leaves_of`` gives the audited leaves of a batch, None where none were published: then only the bundle's own proof
     counts. ``delay``: the issuer's declared seconds from validFrom to anchoring, None where it declared nothing.
+    ``examine`` keeps nothing, and can be done elsewhere; ``note`` takes what it found.
     """
 
     def __init__(
@@ -37,69 +51,135 @@ class CredentialAudit:
         self._view = view
         self._leaves_of = leaves_of
         self._delay = delay
-        self._ids: dict[bytes, _Place] = {}
+        self._told = {batch.key: batch for batch in view.history}
+        self._places: dict[bytes, int] = {}
+        self._moments: dict[str, int | None] = {}
+        self.delays = Delays()
 
     def add(self, bundle: Bundle, source: str) -> list[Finding]:
         """``source`` says which one it is, for people. Never raises for a bundle that ``parse_bundle`` made."""
-        anchors = [
-            anchor
-            for anchor in bundle.anchors
-            if (anchor.chain_id, anchor.contract) == (self._view.chain_id, self._view.contract)
-        ]
-        if not anchors:
-            where = Where(source=source)
-            return [find("bundle_not_on_chain", "an anchor in the audited contract", "anchors elsewhere", where)]
-        return list(self._audit(bundle, anchors[0], source))
+        return self.note(self.examine(bundle, source))
 
-    def _audit(self, bundle: Bundle, anchor: Anchor, source: str) -> Iterator[Finding]:
+    def examine(self, bundle: Bundle, source: str, canonical: bytes | None = None) -> Examined:
+        """``canonical``: the credential's canonical form, where it is known already."""
+        here = (self._view.chain_id, self._view.contract)
+        for anchor in bundle.anchors:
+            if (anchor.chain_id, anchor.contract) == here:
+                return self._examine(bundle, anchor, source, canonical)
+        other = bundle.anchors[0]
+        expected = f"an anchor in {hex_text(here[1])} on {chain_text(here[0])}"
+        observed = f"one in {hex_text(other.contract)} on {chain_text(other.chain_id)}"
+        return Examined((find("anchored_elsewhere", expected, observed, Where(source=source)),))
+
+    def note(self, examined: Examined) -> list[Finding]:
+        """The findings of one bundle, together with what only all bundles so far show."""
+        if examined.delay is not None:
+            self.delays.add(max(examined.delay, 0))
+        findings = list(examined.findings)
+        index = examined.where.index
+        if examined.identifier is not None and index is not None:
+            seen = self._places.setdefault(examined.identifier, index)
+            if seen != index:
+                observed = f"{examined.name} at {seen} and at {index}"
+                findings.append(find("credential_id_repeated", "every id once", observed, examined.where))
+        return findings
+
+    def _examine(self, bundle: Bundle, anchor: Anchor, source: str, canonical: bytes | None) -> Examined:
         place = bundle.inclusion
         key = BatchKey(anchor.issuer, anchor.first_index, place.root)
         index = key.first + place.leaf_index
-        where = Where.batch(key, index=index, source=source)
+        where = Where(key.issuer, key.root, key.first, index, source=source)
         record = self._view.records.get(key)
         if record is None:
-            yield find("bundle_not_on_chain", "a record in the contract", "none", where)
-            return
-        if record.revoked_at:
-            yield find("voided_batch_credential", "a batch that counts", "one that was voided", where)
-        included = self._is_included(bundle, key, record.size)
-        if included is not None:
-            yield find("credential_not_in_batch", f"the leaf at {place.leaf_index} of {record.size}", included, where)
+            missing = find("bundle_not_on_chain", "a record in the contract", "none", where)
+            return Examined((missing,), where=where, transaction=anchor.transaction)
         credential = bundle.credential
+        findings = list(self._about_batch(bundle, anchor, key, record, where))
+        included = self._is_included(bundle, key, record.size, canonical)
+        if included is not None:
+            expected = f"the leaf at {place.leaf_index} of {record.size}"
+            findings.append(find("credential_not_in_batch", expected, included, where))
         if credential is None:
-            return
+            return Examined(tuple(findings), where=where)
         wrong = _wrong_status(credential.get("credentialStatus", []), index)
         if wrong is not None:
-            yield find("status_index_differs", f"the bit of index {index}", wrong, where)
-        identifier = credential.get("id")
-        if isinstance(identifier, str) and included is None:
-            seen = self._ids.setdefault(
-                leaf.digest(key.issuer + identifier.encode("utf-8", "surrogatepass")), _Place(key.issuer, index)
-            )
-            if seen.index != index:
-                observed = f"{short(identifier)} at {seen.index} and at {index}"
-                yield find("credential_id_repeated", "every id once", observed, where)
-        start = valid_from(credential)
-        if self._delay is not None and start is not None and record.anchored_at > start + self._delay:
-            late = record.anchored_at - start
+            findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
+        start = self._valid_from(credential)
+        late = None if start is None else record.anchored_at - start
+        if self._delay is not None and late is not None and late > self._delay:
             expected = f"anchored within {self._delay} seconds of validFrom"
-            yield find("anchored_late", expected, f"after {late} seconds, at {time_text(record.anchored_at)}", where)
+            observed = f"after {late} seconds, at {_moment(record.anchored_at)}"
+            findings.append(find("anchored_late", expected, observed, where))
+        name = credential.get("id")
+        if not isinstance(name, str) or included is not None:
+            return Examined(tuple(findings), where=where, delay=late)
+        identifier = leaf.digest(key.issuer + name.encode("utf-8", "surrogatepass"))
+        return Examined(tuple(findings), identifier, short(name), where, None, late)
 
-    def _is_included(self, bundle: Bundle, key: BatchKey, size: int) -> str | None:
-        """Why the credential is not at its place; None if it is."""
+    def _valid_from(self, credential: Mapping[str, Any]) -> int | None:
+        """The credentials of a batch mostly name the same moment: each is read once."""
+        text = credential.get("validFrom")
+        if type(text) is not str or len(text) > _MOMENT:
+            return valid_from(credential)
+        if text not in self._moments:
+            if len(self._moments) == _MOMENTS:
+                self._moments.clear()
+            self._moments[text] = valid_from(credential)
+        return self._moments[text]
+
+    def _about_batch(
+        self, bundle: Bundle, anchor: Anchor, key: BatchKey, record: BatchRecord, where: Where
+    ) -> Iterator[Finding]:
+        if record.revoked_at:
+            yield find("voided_batch_credential", "a batch that counts", "one that was voided", where)
+        if anchor.anchored_at != record.anchored_at:
+            expected = f"anchored at {_moment(record.anchored_at)}"
+            yield find("bundle_location_differs", expected, f"anchored at {_moment(anchor.anchored_at)}", where)
+        told: AnchoredBatch | None = self._told.get(key)
+        if told is None:
+            return
+        ours = (told.transaction, told.block_number, told.block_hash)
+        if (anchor.transaction, anchor.block_number, anchor.block_hash) != ours:
+            expected = f"transaction {hex_text(told.transaction)} in block {told.block_number}"
+            observed = f"transaction {hex_text(anchor.transaction)} in block {anchor.block_number}"
+            if anchor.block_hash != told.block_hash:
+                expected += f" ({hex_text(told.block_hash)})"
+                observed += f" ({hex_text(anchor.block_hash)})"
+            yield find("bundle_location_differs", expected, observed, where)
+
+    def _is_included(self, bundle: Bundle, key: BatchKey, size: int, canonical: bytes | None) -> str | None:
+        """Why the credential is not at its place; None if it is.
+
+        Where the anchored leaves are at hand they decide, and the bundle's own proof need not be computed.
+        """
         place = bundle.inclusion
         try:
-            digest = leaf.digest(canonicalize(bundle.credential)) if bundle.digest is None else bundle.digest
+            digest = bundle.digest
+            if digest is None:
+                digest = leaf.digest(canonicalize(bundle.credential) if canonical is None else canonical)
             leaf_hash = leaf.leaf_hash(leaf.commit(bundle.leaf.salt, digest))
+            packed = self._leaves_of(key)
+            if packed is not None:
+                at = place.leaf_index * HASH_BYTES
+                if packed[at : at + HASH_BYTES] == leaf_hash:
+                    return None
+                return f"the leaf {leaf_hash.hex()}"
             root = root_from_inclusion_proof(leaf_hash, place.leaf_index, size, place.path)
         except (JsonError, ProofError) as error:
             return str(error)
-        packed = self._leaves_of(key)
-        if packed is not None:
-            published = packed[place.leaf_index * HASH_BYTES : (place.leaf_index + 1) * HASH_BYTES]
-            if published != leaf_hash:
-                return f"the leaf {leaf_hash.hex()}"
         return None if root == key.root else f"a proof that leads to {root.hex()}"
+
+
+def _is_usual(entry: object, number: int, position: str) -> bool:
+    """Whether an entry is as the registry writes it: ``check_binding`` passes it, and need not be asked so often."""
+    if type(entry) is not dict or entry.get("statusListIndex") != position or entry.get("type") != STATUS_ENTRY_TYPE:
+        return False
+    purpose, place = entry.get("statusPurpose"), entry.get("statusListCredential")
+    return purpose in ("revocation", "suspension") and type(place) is str and place.endswith(f"/{purpose}/{number}")
+
+
+def _moment(seconds: int) -> str:
+    return time_text(seconds) if seconds <= LAST_SECOND else f"second {seconds}"
 
 
 def _wrong_status(entries: object, index: int) -> str | None:
@@ -107,7 +187,10 @@ def _wrong_status(entries: object, index: int) -> str | None:
 
     Where the issuer keeps its lists is not known here: each entry counts under the address that it names itself.
     """
+    number, entry_of = list_and_entry(index)
     for entry in entries[:_ENTRIES] if isinstance(entries, list) else [entries]:
+        if _is_usual(entry, number, str(entry_of)):
+            continue
         place = entry.get("statusListCredential") if isinstance(entry, dict) else None
         bases = [place.rsplit("/", 2)[0]] if isinstance(place, str) else []
         check = check_binding({"credentialStatus": entry}, index, bases)

@@ -1,17 +1,20 @@
 """Auditing a registry's own tables against the chain: rows against the leaves that were anchored."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from registry.core import leaf as leaves
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import packed_root
 from registry.core.errors import ProofError
 from registry.core.merkle import HASH_BYTES
 from registry.core.notation import hex_text
 
-__all__ = ["StoredBatch", "StoredCredential", "StoredStatus", "audit_rows", "audit_statuses", "audit_stored_batches"]
+__all__ = [
+    "Lookups", "StoredBatch", "StoredCredential", "StoredStatus", "audit_erasures", "audit_rows", "audit_statuses",
+    "audit_stored_batches",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,29 @@ class StoredStatus:
     suspended: bool | None
 
 
-def audit_stored_batches(view: ChainView, stored: Iterable[StoredBatch], issuers: Iterable[bytes]) -> Iterator[Finding]:
-    """``issuers``: the addresses that this database issues for; batches of others are no matter of it."""
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What only the chain can tell of a batch that is not where the database says.
+
+    ``block_hash``: the hash of the chain's own block of that number, None if it has none (any more). ``succeeded``:
+    whether a transaction is in a block, and was carried out.
+    """
+
+    block_hash: Callable[[int], bytes | None]
+    succeeded: Callable[[bytes], bool]
+
+
+def audit_stored_batches(
+    view: ChainView,
+    stored: Iterable[StoredBatch],
+    issuers: Iterable[bytes],
+    lookups: Lookups | None = None,
+) -> Iterator[Finding]:
+    """``issuers``: the addresses that this database issues for; batches of others are no matter of it.
+
+    ``lookups`` is asked only about batches with which something is wrong.
+    """
+    lookups = lookups or Lookups(lambda _: None, lambda _: False)
     on_chain = view.batches()
     by_first = {(key.issuer, key.first): key for key in on_chain}
     told = {batch.key: batch for batch in view.history}
@@ -64,25 +88,64 @@ def audit_stored_batches(view: ChainView, stored: Iterable[StoredBatch], issuers
                 known.add(other)
                 yield find("batch_other_root", f"root {other.root.hex()}", f"root {key.root.hex()}", where)
             elif batch.anchored:
-                yield find("anchor_lost", "a record in the contract", "none", where)
+                yield _lost(batch, where, lookups)
             continue
         if record.size != batch.size:
             yield find("batch_other_root", f"{record.size} leaves", f"{batch.size} leaves", where)
         event = told.get(key)
         if event is not None and batch.anchored:
-            for what, ours, theirs in (
-                ("transaction", batch.transaction, event.transaction),
-                ("block hash", batch.block_hash, event.block_hash),
-            ):
-                if ours is not None and ours != theirs:
-                    expected, observed = f"{what} {hex_text(theirs)}", f"{what} {hex_text(ours)}"
-                    yield find("anchor_location_differs", expected, observed, where)
-            if batch.block_number not in (None, event.block_number):
-                expected, observed = f"block {event.block_number}", f"block {batch.block_number}"
-                yield find("anchor_location_differs", expected, observed, where)
+            yield from _location(batch, event, where, lookups)
     for key in sorted(on_chain.keys() - known):
         if key.issuer in frozenset(issuers):
             yield find("foreign_batch", "a batch of this database", "none", Where.batch(key))
+
+
+def _lost(batch: StoredBatch, where: Where, lookups: Lookups) -> Finding:
+    """A batch without a record: why, as far as the chain can tell."""
+    if _is_orphaned(batch, lookups):
+        return find("anchor_orphaned", "a block of the chain", _block(batch), where)
+    if batch.transaction is not None and lookups.succeeded(batch.transaction):
+        observed = f"{hex_text(batch.transaction)}, which did not"
+        return find("anchor_transaction_elsewhere", "a transaction that anchored the batch here", observed, where)
+    return find("anchor_lost", "a record in the contract", "none", where)
+
+
+def _location(batch: StoredBatch, event: AnchoredBatch, where: Where, lookups: Lookups) -> Iterator[Finding]:
+    """A batch with a record: whether the database knows where it was anchored."""
+    if batch.block_hash not in (None, event.block_hash) and _is_orphaned(batch, lookups):
+        expected = f"block {event.block_number} ({hex_text(event.block_hash)})"
+        yield find("anchor_orphaned", expected, _block(batch), where)
+        return
+    for what, ours, theirs in (
+        ("transaction", batch.transaction, event.transaction),
+        ("block hash", batch.block_hash, event.block_hash),
+    ):
+        if ours is not None and ours != theirs:
+            expected, observed = f"{what} {hex_text(theirs)}", f"{what} {hex_text(ours)}"
+            yield find("anchor_location_differs", expected, observed, where)
+    if batch.block_number not in (None, event.block_number):
+        expected, observed = f"block {event.block_number}", f"block {batch.block_number}"
+        yield find("anchor_location_differs", expected, observed, where)
+
+
+def _is_orphaned(batch: StoredBatch, lookups: Lookups) -> bool:
+    if batch.block_hash is None or batch.block_number is None:
+        return False
+    canonical = lookups.block_hash(batch.block_number)
+    return canonical is not None and canonical != batch.block_hash
+
+
+def _block(batch: StoredBatch) -> str:
+    return f"block {batch.block_number} ({hex_text(batch.block_hash or b'')}), which the chain does not have"
+
+
+def audit_erasures(stored: Iterable[tuple[BatchKey, int]], declared: Mapping[BatchKey, int]) -> Iterator[Finding]:
+    """``stored``: how many credentials of each batch are withdrawn or erased; ``declared``: how many it was said."""
+    for key, count in stored:
+        said = declared.get(key)
+        if said is not None and count > said:
+            expected, observed = f"{said} erased, as published", f"{count} erased, in the database"
+            yield find("erased_undeclared", expected, observed, Where.batch(key))
 
 
 def audit_rows(

@@ -11,6 +11,7 @@ from hashlib import sha256
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
+from registry.core.model import BatchRecord
 
 __all__ = ["PublishedAudit", "PublishedBatch", "packed_root"]
 
@@ -22,12 +23,17 @@ class PublishedBatch:
     """What a publication says of one batch.
 
     ``revoked`` is None where it says nothing about that; ``claimed`` tells whether it says that the batch is on chain.
+    ``accepted_from`` (Unix time of the first acceptance), ``declared_delay`` (seconds from there to the anchor) and
+    ``erased`` (how many of its credentials are withdrawn or erased) are None where nothing is declared.
     """
 
     key: BatchKey
     size: int
     claimed: bool = True
     revoked: bool | None = None
+    accepted_from: int | None = None
+    declared_delay: int | None = None
+    erased: int | None = None
 
 
 def packed_root(packed: bytes) -> bytes:
@@ -66,6 +72,10 @@ class PublishedAudit:
     def leaves_of(self, key: BatchKey) -> bytes | None:
         """The leaves of a batch that is on chain, if the right ones were published."""
         return self._leaves.get(key)
+
+    def anchored_leaves(self) -> dict[BatchKey, bytes]:
+        """All of them, by batch."""
+        return self._leaves
 
     def finish(self) -> list[Finding]:
         """What only all batches together show."""
@@ -107,6 +117,7 @@ class PublishedAudit:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
         if record.revoked_at and batch.revoked is False:
             yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
+        yield from _late(batch, record, where)
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
         elif len(leaves) != record.size * HASH_BYTES:
@@ -132,6 +143,15 @@ class PublishedAudit:
                 where = Where.batch(key, source=self._source)
                 yield find("published_overlap", expected, f"one from {key.first} on", where)
             reached = max(reached, key.first + size)
+
+
+def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[Finding]:
+    if batch.accepted_from is None or batch.declared_delay is None:
+        return
+    late = record.anchored_at - batch.accepted_from
+    if late > batch.declared_delay:
+        expected = f"anchored within {batch.declared_delay} seconds of the first acceptance"
+        yield find("batch_anchored_late", expected, f"after {late} seconds", where)
 
 
 def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Finding]:

@@ -27,7 +27,8 @@ from registry.core.notation import (
 from registry.core.shape import Shape
 
 __all__ = [
-    "MAX_ANCHORS", "MAX_BUNDLE_BYTES", "MAX_PATH", "MEDIA_TYPE", "build_bundle", "parse_bundle", "proof_to_json",
+    "ALGORITHM", "MAX_ANCHORS", "MAX_BUNDLE_BYTES", "MAX_PATH", "MEDIA_TYPE", "TYPE", "build_bundle", "parse_bundle",
+    "proof_to_json",
     "read_bundle", "serialize_bundle",
 ]  # fmt: skip
 
@@ -36,8 +37,8 @@ MAX_BUNDLE_BYTES = 1 << 23  # whatever credential parse_json takes, its bundle i
 MAX_ANCHORS = 8
 MAX_PATH = 64
 
-_TYPE = "AnchoredCredentialBundle"
-_ALGORITHM = "RFC9162_SHA256"
+TYPE = "AnchoredCredentialBundle"
+ALGORITHM = "RFC9162_SHA256"
 _bare_hash = partial(parse_hex, length=32, prefix="")
 _hash = partial(parse_hex, length=32)
 _address = partial(parse_hex, length=20)
@@ -49,10 +50,13 @@ def parse_bundle(data: bytes, max_bytes: int = MAX_BUNDLE_BYTES) -> Bundle:
     return read_bundle(parse_json(data, max_bytes, MAX_DEPTH + 1))
 
 
-def read_bundle(value: object) -> Bundle:
-    """The same, from what ``parse_json`` returned (a bundle inside a larger document). Raises BundleError."""
+def read_bundle(value: object, known: tuple[Anchor, ...] | None = None) -> Bundle:
+    """The same, from what ``parse_json`` returned (a bundle inside a larger document). Raises BundleError.
+
+    ``known``: the anchors, where the same ones were read before.
+    """
     shape = Shape(value, BundleError)
-    shape.constant("type", _TYPE)
+    shape.constant("type", TYPE)
     shape.constant("version", 1)
     if ("credential" in shape) == ("digest" in shape):
         raise BundleError('exactly one of "credential" and "digest" is expected')
@@ -60,12 +64,20 @@ def read_bundle(value: object) -> Bundle:
     digest = None if credential is not None else shape.text("digest", _bare_hash)
     leaf = _read_leaf(shape.inner("leaf"))
     inclusion = _read_inclusion(shape.inner("inclusion"))
-    anchors = tuple(_read_anchor(inner) for inner in shape.inners("anchors", 1, MAX_ANCHORS))
-    if len({(anchor.chain_id, anchor.contract) for anchor in anchors}) < len(anchors):
-        raise BundleError("two anchors name the same contract on the same chain", "/anchors")
+    anchors = _read_anchors(shape, known)
     document = shape.mapping("issuerDocument") if "issuerDocument" in shape else None
     shape.finish()
     return Bundle(credential, digest, leaf, inclusion, anchors, document)
+
+
+def _read_anchors(shape: Shape, known: tuple[Anchor, ...] | None) -> tuple[Anchor, ...]:
+    inners = shape.inners("anchors", 1, MAX_ANCHORS)
+    if known is not None:
+        return known
+    anchors = tuple(_read_anchor(inner) for inner in inners)
+    if len({(anchor.chain_id, anchor.contract) for anchor in anchors}) < len(anchors):
+        raise BundleError("two anchors name the same contract on the same chain", "/anchors")
+    return anchors
 
 
 def _read_leaf(shape: Shape) -> Leaf:
@@ -83,12 +95,12 @@ def _canonicalization(text: str) -> str:
 
 
 def _read_inclusion(shape: Shape) -> Inclusion:
-    shape.constant("algorithm", _ALGORITHM)
+    shape.constant("algorithm", ALGORITHM)
     inclusion = Inclusion(
         leaf_index=shape.integer("leafIndex", 0, MAX_INTEGER),
         tree_size=shape.integer("treeSize", 1, MAX_INTEGER),
         root=shape.text("root", _bare_hash),
-        path=shape.texts("path", MAX_PATH, _bare_hash),
+        path=shape.hashes("path", MAX_PATH),
     )
     shape.finish()
     return inclusion
@@ -134,7 +146,7 @@ def serialize_bundle(bundle: Bundle) -> bytes:
 
     Raises JsonError if the credential or the issuer's document has no canonical form.
     """
-    document: dict[str, Any] = {"type": _TYPE, "version": 1}
+    document: dict[str, Any] = {"type": TYPE, "version": 1}
     if bundle.credential is not None:
         document["credential"] = bundle.credential
     if bundle.digest is not None:
@@ -153,7 +165,7 @@ def proof_to_json(
     """The part of a bundle that says nothing of the credential: whoever has that and its salt completes it."""
     proof: dict[str, Any] = {
         "inclusion": {
-            "algorithm": _ALGORITHM,
+            "algorithm": ALGORITHM,
             "leafIndex": inclusion.leaf_index,
             "treeSize": inclusion.tree_size,
             "root": inclusion.root.hex(),

@@ -14,7 +14,7 @@ import orjson
 from registry.core.errors import JsonError
 from registry.core.notation import short
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_INTEGER", "canonicalize", "parse_json"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_INTEGER", "canonical_if_plain", "canonicalize", "parse_json"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -69,13 +69,21 @@ def canonicalize(value: Any) -> bytes:
     Raises JsonError for other types, keys that are no strings, lone surrogates, NaN and Infinity, integers beyond
     ±(2^53 - 1), and containers nested deeper than ``MAX_DEPTH``.
     """
-    if _is_plain(value):
-        try:
-            # About eight times as fast. _is_plain leaves only documents whose form orjson and RFC 8785 agree on.
-            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        except orjson.JSONEncodeError:
-            pass  # a lone surrogate: the code below says so
-    return canonicalize_purely(value)
+    plain = canonical_if_plain(value)
+    return canonicalize_purely(value) if plain is None else plain
+
+
+def canonical_if_plain(value: Any) -> bytes | None:
+    """``canonicalize`` for the documents whose form orjson and RFC 8785 agree on, about eight times as fast.
+
+    None for all others, among them every one that ``canonicalize`` or ``parse_json`` refuse.
+    """
+    if not _is_plain(value):
+        return None
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return None  # a lone surrogate
 
 
 def canonicalize_purely(value: Any) -> bytes:

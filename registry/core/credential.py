@@ -14,6 +14,7 @@ from registry.core.status import list_and_entry
 from registry.core.verdict import Code, fail, passed, skipped, unknown
 
 __all__ = [
+    "STATUS_ENTRY_TYPE",
     "check_binding",
     "check_format",
     "check_validity",
@@ -31,7 +32,8 @@ __all__ = [
 Credential = Mapping[str, Any]
 
 _PURPOSES = ("revocation", "suspension")
-_ENTRY_TYPE = "BitstringStatusListEntry"
+STATUS_ENTRY_TYPE = "BitstringStatusListEntry"
+_ENTRY_TYPE_2021 = "StatusList2021Entry"  # its draft, which the chain's lists never are
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,5}")
 _DATE_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|([+-])([0-9]{2}):([0-9]{2}))?"
@@ -155,8 +157,10 @@ def is_elsewhere(entry: object, bases: Iterable[str]) -> bool:
 
     Such a list has nothing to do with the chain, and its index none with the place in the sequence.
     """
-    host = _host(list_of(entry))
-    return _ENTRY_TYPE in _types(entry) and bool(host) and host not in {_host(base) for base in bases}
+    host, types = _host(list_of(entry)), _types(entry)
+    if _ENTRY_TYPE_2021 in types:
+        return bool(host)
+    return STATUS_ENTRY_TYPE in types and bool(host) and host not in {_host(base) for base in bases}
 
 
 def _host(address: str) -> str:
@@ -186,18 +190,18 @@ def _check_entry(entry: object, index: int, bases: tuple[str, ...]) -> Check:
     name = "binding"
     if not isinstance(entry, dict):
         return fail(name, Code.STATUS_MALFORMED, "A credentialStatus entry is not an object.")
-    if _ENTRY_TYPE not in _listed(entry.get("type")):
+    if is_elsewhere(entry, bases):
+        detail = f"The status list {short(list_of(entry), 200)} is not one of the chain's; it is asked itself."
+        return skipped(name, Code.STATUS_ELSEWHERE, detail)
+    if STATUS_ENTRY_TYPE not in _listed(entry.get("type")):
         return unknown(
-            name, Code.STATUS_TYPE_UNKNOWN, f"Only status entries of the type {_ENTRY_TYPE} can be followed."
+            name, Code.STATUS_TYPE_UNKNOWN, f"Only status entries of the type {STATUS_ENTRY_TYPE} can be followed."
         )
     position, place, purpose = (entry.get(key) for key in ("statusListIndex", "statusListCredential", "statusPurpose"))
     if not (isinstance(position, str) and isinstance(place, str) and isinstance(purpose, str)):
         return fail(
             name, Code.STATUS_MALFORMED, "A status entry lacks its index, list or purpose, all of them strings."
         )
-    if is_elsewhere(entry, bases):
-        detail = f"The status list {short(place, 200)} is not one of the chain's; it is asked itself."
-        return skipped(name, Code.STATUS_ELSEWHERE, detail)
     if not _DECIMAL.fullmatch(position):
         return fail(name, Code.STATUS_MALFORMED, "statusListIndex is not a decimal number.")
     number, expected = list_and_entry(index)

@@ -31,7 +31,7 @@ def check_issuer(
     else:
         did = issuer_did(credential)
         if did is None:
-            return fail(name, Code.ISSUER_MISSING, "The credential names no issuer."), ()
+            return _no_issuer(credential), ()
         dids = {did}
         who = short(did, 200)
     pins = tuple(pin for pin in anchoring if pin.did in dids)
@@ -90,11 +90,17 @@ def _document_hash(bundle: Bundle) -> bytes | None:
         return None
 
 
-def check_vouched(did: str | None, policy: Policy, live: LiveDocument | None) -> tuple[Check, IssuerPin | None]:
+def _no_issuer(credential: Credential) -> Check:
+    if not credential:
+        return unknown("issuer", Code.ENVELOPE_UNREADABLE, "Within an envelope that cannot be read.")
+    return fail("issuer", Code.ISSUER_MISSING, "The credential names no issuer.")
+
+
+def check_vouched(credential: Credential, policy: Policy, live: LiveDocument | None) -> tuple[Check, IssuerPin | None]:
     """The issuer of a credential that is not anchored: the policy names it, or its own host vouches for its keys."""
-    name = "issuer"
+    name, did = "issuer", issuer_did(credential)
     if did is None:
-        return fail(name, Code.ISSUER_MISSING, "The credential names no issuer."), None
+        return _no_issuer(credential), None
     who = short(did, 200)
     if any(pin.did == did for pin in policy.issuers):
         return passed(name, f"The policy names {who}."), IssuerPin(did, None)

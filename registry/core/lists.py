@@ -22,8 +22,8 @@ def entries_elsewhere(credential: Credential, bases: Iterable[str]) -> tuple[dic
 def entry_key(entry: Mapping[str, Any]) -> tuple[str, str, str]:
     """By what findings name an entry: list, index, purpose."""
     index, purpose = entry.get("statusListIndex"), entry.get("statusPurpose")
-    place = str(index) if type(index) is int else index  # a number in StatusList2021
-    return list_of(entry), place if isinstance(place, str) else "", purpose if isinstance(purpose, str) else ""
+    place = str(index) if isinstance(index, str | int) else ""
+    return list_of(entry), place, purpose if isinstance(purpose, str) else ""
 
 
 def with_lists(check: Check, entries: Sequence[Mapping[str, Any]], lists: Lists, at: int | None = None) -> Check:

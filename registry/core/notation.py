@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from registry.core.errors import InputError
 
 __all__ = [
-    "LAST_SECOND", "base64url_text", "chain_text", "hex_text", "parse_base64url", "parse_chain", "parse_hex",
-    "parse_time", "short", "time_text",
+    "LAST_SECOND", "LOWER_HEX", "base64url_text", "chain_text", "hex_text", "parse_base64url", "parse_chain",
+    "parse_hex", "parse_time", "short", "time_text",
 ]  # fmt: skip
 
 LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _CHAIN = re.compile(r"eip155:([1-9][0-9]{0,15})")
-_LOWER_HEX = re.compile(r"[0-9a-f]*")
+LOWER_HEX = re.compile(r"[0-9a-f]*")
 
 
 def hex_text(value: bytes) -> str:
@@ -29,7 +29,7 @@ def parse_hex(text: str, length: int, prefix: str = "0x") -> bytes:
     if not text.startswith(prefix):
         raise InputError(f'hex starts with "{prefix}" here')
     digits = text[len(prefix) :]
-    if not _LOWER_HEX.fullmatch(digits):
+    if not LOWER_HEX.fullmatch(digits):
         raise InputError(
             "hex is written with the digits 0-9 and a-f, in lower case" + ("" if prefix else ', without "0x"')
         )

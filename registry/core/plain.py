@@ -3,11 +3,12 @@
 Nothing proves then when the credential was made, so that keys have to be good now; and a status is what lists say.
 """
 
-from registry.core.credential import Credential, check_format, check_validity, entries_of, facts, issuer_did
+from registry.core.credential import Credential, check_format, check_validity, entries_of, facts
 from registry.core.issuing import check_vouched
 from registry.core.lists import with_lists
 from registry.core.model import Check, Findings, LiveDocument, Outcome, Policy, Verdict
 from registry.core.verdict import Code, fail, skipped, status_of, unknown
+from registry.core.verify import check_envelope
 
 __all__ = ["verify_plain"]
 
@@ -21,11 +22,11 @@ def verify_plain(
     """
     credential, moment = findings.credential, now if at is None else at
     if credential is None:
-        broken = fail("format", Code.ENVELOPE_UNREADABLE, "The envelope holds no credential that can be read.")
+        broken = check_envelope(findings)
         credential = {}
     else:
         broken = check_format(credential)
-    issuer, pin = check_vouched(issuer_did(credential), policy, live)
+    issuer, pin = check_vouched(credential, policy, live)
     checks = (
         broken,
         _no_bundle("integrity"),

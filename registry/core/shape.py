@@ -1,10 +1,11 @@
 """Reading one JSON object strictly: every field has its type and its bounds, and none is left over."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from registry.core.errors import InputError, ShapeError
-from registry.core.notation import short
+from registry.core.notation import LOWER_HEX, parse_hex, short
 
 __all__ = ["Shape"]
 
@@ -70,6 +71,18 @@ class Shape:
         items = self._array(name, 0, highest)
         at = Shape(dict(zip(map(str, range(len(items))), items, strict=True)), self._error, self._at(name))
         return tuple(at.text(str(position), parse) for position in range(len(items)))
+
+    def hashes(self, name: str, highest: int) -> tuple[bytes, ...]:
+        """An array of 32-byte hashes in bare lower-case hex. One look at all of them: audits read millions."""
+        items = self._left.get(name)
+        if type(items) is list and 0 < len(items) <= highest and all(type(item) is str for item in items):
+            joined = "".join(items)
+            same = max(map(len, items)) == 64 and len(joined) == 64 * len(items)
+            if same and LOWER_HEX.fullmatch(joined):
+                del self._left[name]
+                packed = bytes.fromhex(joined)
+                return tuple([packed[at : at + 32] for at in range(0, len(packed), 32)])
+        return self.texts(name, highest, partial(parse_hex, length=32, prefix=""))  # which says what is wrong
 
     def finish(self) -> None:
         for name in self._left:

@@ -32,10 +32,10 @@ from registry.core.errors import JsonError, ProofError
 from registry.core.issuing import check_issuer
 from registry.core.lists import entries_elsewhere, with_lists
 from registry.core.merkle import root_from_inclusion_proof
-from registry.core.model import AnchorEvidence, Bundle, Check, Evidence, Findings, Policy, Verdict
+from registry.core.model import AnchorEvidence, Bundle, Check, Evidence, Findings, Outcome, Policy, Verdict
 from registry.core.verdict import Code, fail, passed, skipped, status_of, unknown
 
-__all__ = ["clear_credential", "evidence_that_counts", "status_bases", "verify"]
+__all__ = ["check_envelope", "clear_credential", "evidence_that_counts", "status_bases", "verify"]
 
 
 def verify(bundle: Bundle, evidence: Evidence, policy: Policy, now: int, at: int | None = None) -> Verdict:
@@ -59,7 +59,7 @@ def verify(bundle: Bundle, evidence: Evidence, policy: Policy, now: int, at: int
     suspension = check_suspension(judged, place.leaf_index, at)
     checks = (
         # 1. It is a credential.
-        _check_format(bundle, credential),
+        _check_format(bundle, credential, evidence),
         # 2. It gives a leaf.
         integrity,
         # 3. The leaf is in the tree of the size that the chain names.
@@ -123,11 +123,19 @@ def status_bases(credential: Credential, bundle: Bundle, policy: Policy) -> tupl
     return tuple(pin.status_base for pin in pins if pin.status_base is not None) or status_base(did)
 
 
-def _check_format(bundle: Bundle, credential: Credential | None) -> Check:
+def check_envelope(findings: Findings | None) -> Check:
+    """An envelope that gives no credential: broken, or (UNKNOWN) of a kind that is not opened here."""
+    detail = "The envelope holds no credential that can be read."
+    if findings is not None and findings.signature.outcome is Outcome.FAIL:
+        return fail("format", Code.ENVELOPE_UNREADABLE, detail)
+    return unknown("format", Code.ENVELOPE_UNREADABLE, f"{detail} What kind it is, is not known here.")
+
+
+def _check_format(bundle: Bundle, credential: Credential | None, evidence: Evidence) -> Check:
     if credential is None:
         return _digest_only("format")
     if bundle.credential is not None and is_enveloped(bundle.credential) and not credential:
-        return fail("format", Code.ENVELOPE_UNREADABLE, "The envelope holds no credential that can be read.")
+        return check_envelope(evidence.findings)
     return check_format(credential)
 
 

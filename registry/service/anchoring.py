@@ -338,7 +338,7 @@ class Anchoring:
                 issuer = self._issuers.by_id(operation.issuer_id)
                 states[issuer.id] = issuer, self._context.chain.read_issuer(issuer.address, head)
             issuer, state = states[operation.issuer_id]
-            if operation.kind == SET_DID and operation.authority is not None and _comes_later(operation, state):
+            if operation.kind == SET_DID and self._is_fresh(operation, head) and _comes_later(operation, state):
                 claiming.add(issuer.id)
             if operation.kind == ANCHOR and issuer.id in claiming:
                 self._note(operation, "Waits for the claim of the issuer's DID.")
@@ -407,6 +407,11 @@ class Anchoring:
         with self._context.database.write() as connection:
             return operations.set_nonce(connection, operation, state.nonce)
 
+    def _is_fresh(self, operation: Operation, head: BlockRef) -> bool:
+        """Whether it has a signature that can still be used."""
+        latest = max(self._context.clock(), head.timestamp) + _SIGNATURE_MARGIN_SECONDS
+        return operation.authority is not None and operation.authority.deadline > latest
+
     def _is_authorised(self, operation: Operation, issuer: Issuer, head: BlockRef) -> bool:
         """Whether the call can be made now: by our key of a hosted issuer, or with a signature that still counts."""
         authority = operation.authority
@@ -416,7 +421,7 @@ class Anchoring:
             claim = issuer.mode == HOSTED and operation.kind == SET_DID
             how = f"registry issuer claim {issuer.name}" if claim else "registry sign"
             self._note(operation, f"Waits for the issuer's signature: `{how}`.")
-        elif authority.deadline > max(self._context.clock(), head.timestamp) + _SIGNATURE_MARGIN_SECONDS:
+        elif self._is_fresh(operation, head):
             return True
         else:
             with self._context.database.write() as connection:

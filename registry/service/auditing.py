@@ -1,42 +1,32 @@
 """An audit from outside: reads the contract itself, then holds the material against it (docs/auditing.md).
 
 The chain is read at one block, which the report names; the state first, events for history. What cannot be asked makes
-the audit incomplete, never clean. Nothing is written anywhere.
+the audit incomplete, never clean. With the state of an earlier audit only what is new is read.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from anchors.base import (
-    BatchAnchored,
-    Chain,
-    ChainError,
-    ChainEvent,
-    ChainUnreachable,
-    StatusRevoked,
-    SuspensionChanged,
-    WrongContract,
-)
-from registry.core.audit import BatchKey, Finding, Severity, Where, find, finding_to_json, in_order
-from registry.core.audit_chain import AnchoredBatch, ChainView, audit_chain, compare_nodes
-from registry.core.audit_credentials import CredentialAudit
-from registry.core.audit_published import PublishedAudit, PublishedBatch
-from registry.core.bundle import MAX_BUNDLE_BYTES, parse_bundle
-from registry.core.errors import InputError
-from registry.core.merkle import HASH_BYTES
-from registry.core.model import BatchRecord, BlockRef, StatusWords
-from registry.core.notation import chain_text, hex_text, short
-from registry.core.status import ENTRIES_PER_WORD
-from registry.service.oracle import merklelib_root
+from anchors.base import Chain, ChainError, ChainUnreachable, WrongContract
+from registry.core.audit import BatchKey, Finding, Where, find, in_order
+from registry.core.audit_chain import ChainView, audit_chain, compare_nodes
+from registry.core.audit_figures import Delays, figures_of
+from registry.core.audit_over_time import gone_anchors
+from registry.core.audit_published import PublishedBatch
+from registry.core.model import BlockRef
+from registry.service.auditbundles import BundleAudit
+from registry.service.auditmaterial import MaterialAudit, malformed
+from registry.service.auditreport import AuditReport, report_to_json
+from registry.service.auditstate import AuditState, StateFile
+from registry.service.chainreading import Remembered, block_times, read_chain, read_history
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
 
-__all__ = ["AuditReport", "Auditing", "NamedChain", "read_chain", "report_to_json"]
+__all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
 
-_RANGE = 2_000  # blocks in one question
-_WORDS = 500  # status words in one question
-_LATER = 1_000  # batches that may turn out to be anchored behind the audited block
+_SETTLED = 64  # blocks below the audited one, where a node names no finalized block
+
+Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch]], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,183 +37,52 @@ class NamedChain:
     chain: Chain
 
 
-@dataclass(frozen=True, slots=True)
-class AuditReport:
-    """What was audited, and what was found. ``material``: SHA-256 of what was published, None if nothing was read.
-
-    ``incomplete`` says what could not be audited, and why: a report with something there is never clean.
-    """
-
-    chain_id: int
-    contract: bytes
-    block: BlockRef | None
-    code_hash: bytes | None
-    issuers: int
-    batches: int
-    credentials: int
-    material: bytes | None
-    leaves: int
-    bundles: int
-    findings: tuple[Finding, ...]
-    incomplete: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """0 clean, 1 findings (those for information do not count), 3 could not finish and found nothing so far."""
-        if any(finding.severity is not Severity.INFO for finding in self.findings):
-            return 1
-        return 3 if self.incomplete else 0
-
-
-def report_to_json(report: AuditReport) -> dict[str, Any]:
-    """The same audit of the same material at the same block always gives the same object."""
-    block = report.block
-    return {
-        "type": "AuditReport",
-        "version": 1,
-        "result": {0: "clean", 1: "findings", 3: "incomplete"}[report.exit_code],
-        "chain": chain_text(report.chain_id),
-        "contract": hex_text(report.contract),
-        "codeHash": hex_text(report.code_hash) if report.code_hash else None,
-        "block": {"number": block.number, "hash": hex_text(block.hash), "timestamp": block.timestamp}
-        if block
-        else None,
-        "material": report.material.hex() if report.material else None,
-        "audited": {
-            "issuers": report.issuers,
-            "batches": report.batches,
-            "credentials": report.credentials,
-            "leaves": report.leaves,
-            "bundles": report.bundles,
-        },
-        "findings": [finding_to_json(finding) for finding in report.findings],
-        "incomplete": list(report.incomplete),
-    }
-
-
-def read_chain(chain: Chain, at: BlockRef, first_block: int = 0, wanted: Iterable[BatchKey] = ()) -> ChainView:
-    """All of the contract at one block: what its events from ``first_block`` on tell, and the state of all of that.
-
-    ``wanted``: batches to be looked up even where no event tells of them. Raises ChainError.
-    """
-    code_hash = chain.check()
-    events = list(_events(chain, first_block, at))
-    history = tuple(
-        AnchoredBatch(
-            BatchKey(event.issuer, event.first, event.root),
-            event.size,
-            event.block_number,
-            event.block_hash,
-            event.transaction,
-        )
-        for event in events
-        if isinstance(event, BatchAnchored)
-    )
-    issuers = sorted({event.issuer for event in events} | {key.issuer for key in wanted})
-    next_index = {issuer: chain.read_issuer(issuer, at).next_index for issuer in issuers}
-    told = dict.fromkeys(issuers, 0)
-    for batch in history:
-        told[batch.key.issuer] += batch.size
-    keys = {batch.key for batch in history}
-    # Where the events account for every index, the contract has no other batch: no need to ask for what is only said.
-    keys |= {key for key in wanted if told[key.issuer] < next_index[key.issuer]}
-    records: dict[BatchKey, BatchRecord | None] = {
-        key: chain.read_record(key.issuer, key.root, key.first, at) for key in sorted(keys)
-    }
-    return ChainView(
-        chain_id=chain.chain_id,
-        contract=chain.contract,
-        code_hash=code_hash,
-        block=at,
-        history=history,
-        records=records,
-        next_index=next_index,
-        words=_words(chain, next_index, at),
-        told=_fold(events),
-    )
-
-
-def _events(chain: Chain, first_block: int, at: BlockRef) -> Iterator[ChainEvent]:
-    for start in range(first_block, at.number + 1, _RANGE):
-        yield from chain.read_events(start, min(start + _RANGE - 1, at.number))
-    _check_block(chain, at)
-
-
-def _check_block(chain: Chain, at: BlockRef) -> None:
-    block = chain.block(at.number)
-    if block is None or block.hash != at.hash:
-        raise ChainUnreachable("The chain was reorganised while it was read. Run the audit again.")
-
-
-def _words(chain: Chain, next_index: Mapping[bytes, int], at: BlockRef) -> dict[tuple[bytes, int], StatusWords]:
-    found = {}
-    for issuer, end in next_index.items():
-        numbers = range(-(-end // ENTRIES_PER_WORD))
-        for start in range(0, len(numbers), _WORDS):
-            for number, words in chain.read_words(issuer, numbers[start : start + _WORDS], at).items():
-                if words.revoked or words.suspended:
-                    found[issuer, number] = words
-    return found
-
-
-def _fold(events: Iterable[ChainEvent]) -> dict[tuple[bytes, int], StatusWords]:
-    revoked: dict[tuple[bytes, int], int] = {}
-    suspended: dict[tuple[bytes, int], int] = {}
-    for event in events:
-        if isinstance(event, StatusRevoked):
-            for word, mask in zip(event.words, event.masks, strict=True):
-                revoked[event.issuer, word] = revoked.get((event.issuer, word), 0) | mask
-        elif isinstance(event, SuspensionChanged):
-            for word, set_, clear in zip(event.words, event.set_masks, event.clear_masks, strict=True):
-                suspended[event.issuer, word] = (suspended.get((event.issuer, word), 0) | set_) & ~clear
-    keys = revoked.keys() | suspended.keys()
-    return {key: StatusWords(revoked.get(key, 0), suspended.get(key, 0)) for key in keys}
-
-
 @dataclass
 class Auditing:
     """One audit, made for one run. ``chains``: the nodes to ask; the first one counts, the others are compared with it.
 
     ``first_block``: where the contract was deployed. ``cross_check``: compute every root with merklelib as well.
-    ``delay``: the seconds from validFrom to anchoring that the issuer declared.
+    ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
+    the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
     """
 
     chains: Sequence[NamedChain]
     materials: Sequence[Material] = ()
-    bundles: Iterable[Path] = ()
+    bundles: Sequence[Path] = ()
     first_block: int = 0
     cross_check: bool = False
     delay: int | None = None
+    state: AuditState | None = None
+    file: StateFile | None = None
+    processes: int = 0
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
-    _published: PublishedAudit | None = field(default=None, init=False)
-    _bundle_count: int = field(default=0, init=False)
+    _published: MaterialAudit | None = field(default=None, init=False)
+    _bundles: BundleAudit | None = field(default=None, init=False)
+    _times: dict[int, int] = field(default_factory=dict, init=False)
 
-    def run(self, inside: Callable[[ChainView], Iterable[Finding]] | None = None) -> AuditReport:
+    def run(self, inside: Inside | None = None) -> AuditReport:
         """Raises nothing that the chain or the material could cause: that stands in the report.
 
         ``inside`` audits what only the registry itself has, against the same view of the chain.
         """
-        chain = self.chains[0].chain
         block = None
         try:
             # The chain before the material: what is published meanwhile can be recognised as newer.
             others = self._reachable()
-            number = min([chain.head().number, *others.values()])
-            block = chain.block(number)
-            if block is None:
-                raise ChainUnreachable(f"{self.chains[0].name} has no block {number}.")
+            block = self._block(others)
             listings = self._listings()
             wanted = {batch.key for _, listing in listings for batch in listing.batches}
-            self._view = view = read_chain(chain, block, self.first_block, wanted)
+            self._view = view = self._read(block, wanted)
             self._findings += audit_chain(view)
             self._compare(view, wanted, [item for item in self.chains[1:] if item.name in others])
-            for material, listing in listings:
-                self._audit_published(view, material, listing)
+            self._audit_published(view, listings)
             self._audit_bundles(view)
             if inside is not None:
-                self._findings += inside(view)
+                declared = self._published.declared if self._published else {}
+                self._findings += inside(self.chains[0].chain, view, declared)
+            self._times = block_times(self.chains[0].chain, (number for number, _ in view.revocations))
         except WrongContract as error:
             where = Where(source=self.chains[0].name)
             self._findings.append(find("code_hash_differs", "the registry contract's code", str(error), where))
@@ -242,6 +101,14 @@ class Auditing:
                 self._incomplete.append(f"{item.name} could not be compared: {error}")
         return heads
 
+    def _block(self, others: dict[str, int]) -> BlockRef:
+        first = self.chains[0]
+        number = min([first.chain.head().number, *others.values()])
+        block = first.chain.block(number)
+        if block is None:
+            raise ChainUnreachable(f"{first.name} has no block {number}.")
+        return block
+
     def _listings(self) -> list[tuple[Material, Listing]]:
         found = []
         for material in self.materials:
@@ -250,22 +117,51 @@ class Auditing:
             except MaterialUnavailable as error:
                 self._incomplete.append(str(error))
             except MaterialMalformed as error:
-                self._malformed(material, error)
+                self._findings.append(malformed(material, error))
             else:
                 found.append((material, listing))
         return found
 
-    def _malformed(self, material: Material, error: MaterialMalformed, key: BatchKey | None = None) -> None:
-        where = Where(source=material.name) if key is None else Where.batch(key, source=material.name)
-        self._findings.append(find("material_malformed", "material as documented", short(str(error), 300), where))
+    def _read(self, at: BlockRef, wanted: Iterable[BatchKey]) -> ChainView:
+        """The chain, and in the state what need not be read again: history up to a block that no longer changes."""
+        chain, state = self.chains[0].chain, self.state
+        if state is None:
+            return read_chain(chain, at, read_history(chain, at, self.first_block), wanted)
+        state.reorganised = state.block is not None and not _has(chain, state.block)
+        before = state.remembered
+        known = before if before is not None and _is_canonical(chain, before, at) else None
+        settled = _settled(chain, at)
+        history = known.history if known else None
+        if settled is not None and (history is None or history.block is None or settled.number > history.block.number):
+            history = read_history(chain, settled, self.first_block, history)
+        view = read_chain(chain, at, read_history(chain, at, self.first_block, history), wanted, known)
+        seen = [*state.lost, *(before.history.batches if before else ())]
+        state.lost = [batch for batch in dict.fromkeys(seen) if view.records.get(batch.key) is None]
+        self._findings += gone_anchors(state.lost)
+        if history is not None and history.block is not None:
+            end = history.block.number
+            records = {
+                batch.key: record
+                for batch in history.batches
+                if (record := view.records.get(batch.key)) is not None and record.block_number <= end
+            }
+            # A batch that was voided behind that block is voided in its record, and its event is still to come: so the
+            # record that is kept is the one that the history up to the block tells of.
+            kept = {key: item for key, item in records.items() if not item.revoked_at or key in history.voided}
+            state.remembered = Remembered(history, kept)
+        state.block = at
+        return view
 
     def _compare(self, view: ChainView, wanted: Iterable[BatchKey], others: Iterable[NamedChain]) -> None:
+        known = self.state.remembered if self.state else None
         for item in others:
             try:
                 at = item.chain.block(view.block.number)
                 if at is None:
                     raise ChainUnreachable(f"it has no block {view.block.number}")
-                other = read_chain(item.chain, at, self.first_block, wanted)
+                same = known if known is not None and _is_canonical(item.chain, known, at) else None
+                history = read_history(item.chain, at, self.first_block, same.history if same else None)
+                other = read_chain(item.chain, at, history, wanted, same)
             except WrongContract as error:
                 where = Where(source=item.name)
                 self._findings.append(find("nodes_disagree", "the same contract of every node", str(error), where))
@@ -274,73 +170,31 @@ class Auditing:
             else:
                 self._findings += compare_nodes(view, other, item.name)
 
-    def _audit_published(self, view: ChainView, material: Material, listing: Listing) -> None:
-        if (listing.chain_id, listing.contract) != (view.chain_id, view.contract):
-            expected = f"{chain_text(view.chain_id)}, {hex_text(view.contract)}"
-            observed = f"{chain_text(listing.chain_id)}, {hex_text(listing.contract)}"
-            self._findings.append(find("other_chain", expected, observed, Where(source=material.name)))
-            return
-        audit = PublishedAudit(view, material.name)
-        self._published = self._published or audit
-        on_chain = view.batches()
-        later = 0
-        for batch in [*listing.batches, *_placed(listing, view)]:
-            record = on_chain.get(batch.key)
-            if record is None and batch.claimed and later < _LATER:
-                later += 1
-                if self._is_newer(batch.key, view):
-                    continue
-            leaves = None if record is None else self._leaves(material, batch.key, record.size)
-            if isinstance(leaves, MaterialMalformed):
-                audit.add_unread(batch)
-                self._malformed(material, leaves, batch.key)
-            elif isinstance(leaves, MaterialUnavailable):
-                audit.add_unread(batch)
-                self._incomplete.append(str(leaves))
-            else:
-                self._findings += audit.add(batch, leaves)
-                if self.cross_check and audit.leaves_of(batch.key) is not None:
-                    self._cross_check(batch.key, leaves or b"", material)
+    def _audit_published(self, view: ChainView, listings: Iterable[tuple[Material, Listing]]) -> None:
+        self._published = audit = MaterialAudit(
+            view, self._is_newer, self._incomplete, self.state, self.file, cross_check=self.cross_check
+        )
+        for material, listing in listings:
+            self._findings += audit.add(material, listing)
         self._findings += audit.finish()
 
-    def _leaves(
-        self, material: Material, key: BatchKey, size: int
-    ) -> bytes | MaterialMalformed | MaterialUnavailable | None:
-        try:
-            return material.leaves(key, size)
-        except (MaterialMalformed, MaterialUnavailable) as error:
-            return error
-
-    def _is_newer(self, key: BatchKey, view: ChainView) -> bool:
+    def _is_newer(self, key: BatchKey) -> bool:
         """Whether a batch was anchored behind the audited block: it is the next audit's."""
         record = self.chains[0].chain.read_record(key.issuer, key.root, key.first)
-        return record is not None and record.block_number > view.block.number
-
-    def _cross_check(self, key: BatchKey, leaves: bytes, material: Material) -> None:
-        """About 6 µs and 500 bytes a leaf, so it is not done unless asked for."""
-        root = merklelib_root([leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)])
-        if root != key.root:
-            where = Where.batch(key, source=material.name)
-            self._findings.append(find("oracle_disagrees", f"root {key.root.hex()}", f"root {root.hex()}", where))
+        return record is not None and self._view is not None and record.block_number > self._view.block.number
 
     def _audit_bundles(self, view: ChainView) -> None:
-        leaves_of = self._published.leaves_of if self._published else lambda _: None
-        audit = CredentialAudit(view, leaves_of, self.delay)
-        for path in self.bundles:
-            where = Where(source=path.name)
-            try:
-                with path.open("rb") as file:
-                    bundle = parse_bundle(file.read(MAX_BUNDLE_BYTES + 1))
-            except OSError as error:
-                self._incomplete.append(f"{path.name} cannot be read: {error.strerror}.")
-            except InputError as error:
-                self._findings.append(find("credential_unreadable", "a bundle", short(str(error), 300), where))
-            else:
-                self._bundle_count += 1
-                self._findings += audit.add(bundle, path.name)
+        first = self._published.first if self._published else None
+        self._bundles = audit = BundleAudit(view, first.anchored_leaves() if first else {}, self.delay, self.processes)
+        self._findings += audit.run(self.bundles)
+        self._incomplete += audit.incomplete
+        self._findings += audit.ask_transactions(self.chains[0].chain)
 
     def _report(self, block: BlockRef | None) -> AuditReport:
-        chain, view, published = self.chains[0].chain, self._view, self._published
+        chain, view = self.chains[0].chain, self._view
+        published = self._published.first if self._published else None
+        accepted = self._published.delays if self._published else Delays()
+        valid_from = self._bundles.audit.delays if self._bundles else Delays()
         return AuditReport(
             chain_id=chain.chain_id,
             contract=chain.contract,
@@ -351,16 +205,28 @@ class Auditing:
             credentials=sum(view.next_index.values()) if view else 0,
             material=published.digest if published else None,
             leaves=published.size if published else 0,
-            bundles=self._bundle_count,
+            bundles=self._bundles.count if self._bundles else 0,
             findings=tuple(in_order(self._findings)),
             incomplete=tuple(dict.fromkeys(self._incomplete)),
+            figures=figures_of(view, self._times, accepted, valid_from) if view else None,
         )
 
 
-def _placed(listing: Listing, view: ChainView) -> Iterator[PublishedBatch]:
-    """Batches that the registry has not seen on chain yet, where the chain has them already."""
-    known = {(key.root, key.first, record.size): key for key, record in view.batches().items()}
-    for item in listing.unplaced:
-        key = known.get((item.root, item.first, item.size))
-        if key is not None:
-            yield PublishedBatch(key, item.size, claimed=False)
+def _is_canonical(chain: Chain, known: Remembered, at: BlockRef) -> bool:
+    block = known.history.block
+    if block is None or block.number > at.number:
+        return False
+    return _has(chain, block)
+
+
+def _has(chain: Chain, block: BlockRef) -> bool:
+    found = chain.block(block.number)
+    return found is not None and found.hash == block.hash
+
+
+def _settled(chain: Chain, at: BlockRef) -> BlockRef | None:
+    """The newest block, not above ``at``, that a reorganisation no longer reaches."""
+    final = chain.finalized()
+    if final is None:
+        return chain.block(at.number - _SETTLED) if at.number > _SETTLED else None
+    return final if final.number <= at.number else chain.block(at.number)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchors.base import Chain, Network, Signer
-from registry.service.credentialkeys import CredentialKeys
+from registry.service.credentialkeys import BatchSigner, CredentialKeys
 from registry.store.database import Database
 
 __all__ = ["Context", "Rules"]
@@ -45,3 +45,4 @@ class Context:
     clock: Callable[[], int]
     random: Callable[[int], bytes]
     keys: CredentialKeys
+    batch_signer: BatchSigner | None = None

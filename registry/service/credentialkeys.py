@@ -1,10 +1,11 @@
 """Where the keys lie with which credentials are signed: one ring for each issuer that this installation signs for."""
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from registry.standards.keys import KeyRing, Signer
 
-__all__ = ["CredentialKeys"]
+__all__ = ["BatchSigner", "CredentialKeys"]
 
 
 class CredentialKeys(Protocol):
@@ -29,4 +30,22 @@ class CredentialKeys(Protocol):
 
     def rotate(self, name: str, now: int, *, overlap_seconds: int, compromised: bool = False) -> KeyRing:
         """A new current key, written before this returns. Raises RegistryError."""
+        ...
+
+
+class BatchSigner(Protocol):
+    """Signs many documents at once, on all cores. Several threads may use one."""
+
+    def sign(
+        self,
+        name: str,
+        documents: Sequence[Mapping[str, Any]],
+        created: int,
+        suites: Sequence[str],
+        allow_unmapped: bool,
+    ) -> list[bytes] | None:
+        """The canonical bytes of each document with the issuer's proofs, in order, made as ``add_proofs`` makes them.
+
+        None: it is not worth starting, or could not; sign them here. Raises RegistryError as ``add_proofs``.
+        """
         ...

@@ -193,7 +193,7 @@ class Intake:
         try:
             found = find_unmapped(document)
         except ContextError as error:
-            if allowed and form == UNSIGNED:
+            if allowed and form in (UNSIGNED, SIGNED):  # signed over its JSON, not over RDF that nobody can tell
                 return ("/@context",)
             raise InvalidError(
                 "context_unknown", f"{error}. Known contexts only: none is fetched.", "/@context"

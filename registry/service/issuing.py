@@ -289,9 +289,11 @@ class Issuing:
         if not items:
             return
         rows = []
-        for index, item in enumerate(_shuffled(items, self._context.random), start=issuer.next_index):
+        numbered = list(enumerate(_shuffled(items, self._context.random), start=issuer.next_index))
+        contents = self._secure(issuer, numbered)
+        for index, item in numbered:
             identifier = new_id(self._context.random)
-            values = self._row(issuer, item, index)
+            values = self._row(issuer, item, index, contents.get(index))
             rows.append({"id": identifier, "issuer_id": issuer.id, "credential_index": index, **values})
             answers[id(item)] = Accepted(identifier, values["promised_at"], repeated=False, unmapped=item.unmapped)
         connection.execute(insert(credentials), rows)
@@ -299,13 +301,25 @@ class Issuing:
             update(issuers).where(issuers.c.id == issuer.id).values(next_index=issuer.next_index + len(rows))
         )
 
-    def _row(self, issuer: Issuer, item: Prepared, index: int) -> dict[str, Any]:
+    def _secure(self, issuer: Issuer, numbered: Sequence[tuple[int, Prepared]]) -> dict[int, bytes]:
+        """The contents of those that are secured here in the usual way, all at once, by index."""
+        usual = [
+            (index, item.document)
+            for index, item in numbered
+            if item.form != COMMITMENT and item.content is None and item.submission.suites == PROOF_SET
+        ]
+        indexes = [index for index, _ in usual]
+        made = self._securing.secure_many(issuer, [document for _, document in usual], indexes, PROOF_SET)
+        return dict(zip(indexes, made, strict=True))
+
+    def _row(self, issuer: Issuer, item: Prepared, index: int, content: bytes | None = None) -> dict[str, Any]:
         """Everything about a submission but its id and its place."""
         now = self._context.clock()
         if item.form == COMMITMENT:
-            content, salt, hashed = None, None, leaf_hash(item.submission.commitment or b"")
+            salt, hashed = None, leaf_hash(item.submission.commitment or b"")
         else:
-            content = item.content or self._securing.secure(issuer, item.document, index, item.submission.suites)
+            content = item.content or content
+            content = content or self._securing.secure(issuer, item.document, index, item.submission.suites)
             salt = self._context.random(32)
             hashed = leaf_of(content, salt)
         return {

@@ -40,10 +40,11 @@ class CredentialReport:
     """What was found out about one credential.
 
     ``credential``: the credential in clear (from within a VC-JWT or envelope), None where there is none to be read;
-    then ``format`` has failed. ``proofs``: the outcome of every proof. ``signature``: all proofs in one check: PASS,
-    FAIL or UNKNOWN with a ``ProofCode``, SKIPPED `no_proof`; UNKNOWN `key_owner_unknown` where the issuer is no DID.
-    ``statuses``: one check for each status entry, named "revocation" or "suspension", PASS (clear), FAIL (set) or
-    UNKNOWN with a ``ListCode`` or `status_list_not_proven`. ``schema`` is informational (docs/spec/verdict.md).
+    then ``format`` has failed, or is UNKNOWN for an envelope of another kind. ``proofs``: the outcome of every proof.
+    ``signature``: all proofs in one check: PASS, FAIL or UNKNOWN with a ``ProofCode``, SKIPPED `no_proof`; UNKNOWN
+    `key_owner_unknown` where the issuer is no DID. ``statuses``: one check for each status entry, named "revocation" or
+    "suspension", PASS (clear), FAIL (set) or UNKNOWN with a ``ListCode`` or `status_list_not_proven`. ``schema`` is
+    informational (docs/spec/verdict.md).
     """
 
     credential: Mapping[str, Any] | None
@@ -124,7 +125,8 @@ class Session:
         proofs, signature = self.signature(credential, self.now, at=at)
         if clear is None:
             detail = "The envelope holds no credential that can be read."
-            broken = fail("format", Code.ENVELOPE_UNREADABLE, detail)
+            made = fail if signature.outcome is Outcome.FAIL else unknown
+            broken = made("format", Code.ENVELOPE_UNREADABLE, detail)
             silent = (skipped(name, Code.ENVELOPE_UNREADABLE, detail) for name in ("validity", "schema"))
             validity, schema = silent
             return CredentialReport(None, proofs, broken, signature, validity, (), schema)

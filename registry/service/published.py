@@ -24,8 +24,9 @@ from registry.core.audit_published import PublishedBatch
 from registry.core.canonical import MAX_INTEGER, parse_json
 from registry.core.errors import InputError, RegistryError, ShapeError
 from registry.core.merkle import HASH_BYTES
-from registry.core.notation import parse_chain, parse_hex, short
+from registry.core.notation import parse_chain, parse_hex, parse_time, short
 from registry.core.shape import Shape
+from registry.service.deadlines import Deadline
 
 __all__ = [
     "LISTING", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing", "Material", "MaterialMalformed",
@@ -35,8 +36,9 @@ __all__ = [
 LISTING = "registry.json"
 TYPE = "PublishedBatches"
 STATES = ("anchored", "voided")
-MAX_LISTING_BYTES = 256 << 20
+MAX_LISTING_BYTES = 384 << 20
 MAX_BATCHES = 1_000_000
+_MAX_COMMAS = 10 * (MAX_BATCHES + 1)
 MAX_LEAVES = 1 << 24  # the contract's limit for one batch
 _MAX_PAGE_BYTES = 8 << 20
 _PAGE = 1_000
@@ -46,6 +48,8 @@ _BYTES_PER_SECOND = 20_000  # slower than that is a refusal
 _OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
 _ANCHORED = ("ANCHORED", "FINAL")
 _NOT_YET = ("SEALED", "AWAITING_SIGNATURE", "SUBMITTED")
+
+_DELAY = "declaredDelaySeconds"
 
 _bare_hash = partial(parse_hex, length=HASH_BYTES, prefix="")
 _address = partial(parse_hex, length=20)
@@ -135,8 +139,11 @@ class FolderMaterial:
                 opened.append(os.open(part, directory | os.O_NOFOLLOW, dir_fd=opened[-1]))
             # O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
             descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1])
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise MaterialMalformed(f"{name} is not a plain file")
+            if name == LISTING and status.st_size > limit:
+                raise MaterialMalformed(f"{name} has {status.st_size} bytes; at most {limit} are read")
             with os.fdopen(descriptor, "rb") as file:
                 descriptor = None
                 return file.read(limit + 1)
@@ -170,6 +177,7 @@ class WebMaterial:
         self._timeout = timeout
         self._static = True
         self._session = requests.Session()
+        self._deadline = Deadline(self._session)
         self._session.trust_env = host not in _OWN_MACHINE  # a proxy is for the world outside
         self._session.headers.update({"User-Agent": "credential-registry", "Accept-Encoding": "identity"})
 
@@ -219,13 +227,11 @@ class WebMaterial:
 
     def _get(self, path: str, limit: int) -> bytes | None:
         """The body, at most ``limit + 1`` bytes of it; None if there is nothing (404, 410)."""
-        deadline = time.monotonic() + self._timeout + limit / _BYTES_PER_SECOND
+        seconds = self._timeout + limit / _BYTES_PER_SECOND
+        deadline = time.monotonic() + seconds
         headers = {"Accept": "application/json" if path.partition("?")[0].endswith((".json", "batches")) else "*/*"}
         try:
-            response = self._session.get(
-                f"{self._base}/{path}", headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
-            )
-            with closing(response):
+            with self._deadline.within(seconds), closing(self._ask(path, headers)) as response:
                 if response.status_code in (404, 410):
                     return None
                 if response.is_redirect or 300 <= response.status_code < 400:
@@ -236,8 +242,15 @@ class WebMaterial:
                     raise MaterialMalformed(f"{short(path)} came compressed, which was not asked for")
                 return self._read(response, limit, deadline)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if time.monotonic() > deadline:
+                raise MaterialUnavailable(f"{self.name} is too slow to be read.") from error
             kind = type(error).__name__
             raise MaterialUnavailable(f"{self.name} did not serve {short(path)} to its end ({kind}).") from error
+
+    def _ask(self, path: str, headers: dict[str, str]) -> requests.Response:
+        return self._session.get(
+            f"{self._base}/{path}", headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
+        )
 
     def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
         body = bytearray()
@@ -250,6 +263,9 @@ class WebMaterial:
 
 def _parse_listing(data: bytes) -> Listing:
     """docs/spec/published.md"""
+    if data.count(b"{") > MAX_BATCHES + 1 or data.count(b"[") > 1 or data.count(b",") > _MAX_COMMAS:
+        # Counted before it is parsed: what is small as text can be large as objects.
+        raise MaterialMalformed(f"{LISTING} lists more than {MAX_BATCHES} batches, or something else than batches")
     try:
         shape = Shape(parse_json(data, MAX_LISTING_BYTES), ShapeError)
         shape.constant("type", TYPE)
@@ -268,7 +284,14 @@ def _listed(shape: Shape) -> PublishedBatch:
         first=shape.integer("first", 0, MAX_INTEGER),
         root=shape.text("root", _bare_hash),
     )
-    batch = PublishedBatch(key, shape.integer("size", 1, MAX_LEAVES), revoked=shape.text("state", _is_voided))
+    batch = PublishedBatch(
+        key,
+        shape.integer("size", 1, MAX_LEAVES),
+        revoked=shape.text("state", _is_voided),
+        accepted_from=shape.text("acceptedFrom", parse_time) if "acceptedFrom" in shape else None,
+        declared_delay=shape.integer(_DELAY, 0, MAX_INTEGER) if _DELAY in shape else None,
+        erased=shape.integer("erased", 0, MAX_LEAVES) if "erased" in shape else None,
+    )
     shape.finish()
     return batch
 
@@ -312,7 +335,15 @@ def _api_batch(item: object) -> PublishedBatch | Unplaced | None:
         packed = _bare_hash(root if isinstance(root, str) else "")
         if state in _ANCHORED:
             issuer = anchor.get("issuer") if isinstance(anchor, Mapping) else None
-            return PublishedBatch(BatchKey(_address(issuer if isinstance(issuer, str) else ""), first, packed), size)
+            key = BatchKey(_address(issuer if isinstance(issuer, str) else ""), first, packed)
+            accepted, delay, voided = (item.get(name) for name in ("acceptedFrom", _DELAY, "voided"))
+            return PublishedBatch(
+                key,
+                size,
+                revoked=voided if isinstance(voided, bool) else None,
+                accepted_from=parse_time(accepted) if isinstance(accepted, str) else None,
+                declared_delay=delay if type(delay) is int and delay >= 0 else None,
+            )
     except InputError as error:
         raise MaterialMalformed(f"a listed batch cannot be read: {error}") from error
     return Unplaced(packed, first, size) if state in _NOT_YET else None

@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from registry.core.audit import BatchKey
 from registry.core.audit_published import packed_root
 from registry.core.canonical import canonicalize
 from registry.core.merkle import HASH_BYTES
-from registry.core.notation import chain_text, hex_text
+from registry.core.notation import chain_text, hex_text, time_text
 from registry.service.batching import Batch, Batching, BatchState
 from registry.service.context import Context
+from registry.service.declaring import Declaration, Declarations, erased_in
 from registry.service.errors import ConflictError
 from registry.service.issuers import Issuers
 from registry.service.published import LISTING, STATES, TYPE, leaves_path
-from registry.store.tables import chain_batches
 
 __all__ = ["Publication", "Publishing"]
 
@@ -53,11 +51,14 @@ class Publishing:
 
         Raises ConflictError if the leaves in the database are not those that were anchored: they are not published.
         """
-        voided = self._voided()
         addresses = {issuer.id: issuer.address for issuer in self._issuers.all()}
         listed: list[dict[str, Any]] = []
         written = 0
-        for batch in self._final():
+        final = list(self._final())
+        declared = Declarations(self._context).of(final)
+        with self._context.database.read() as connection:
+            erased = erased_in(connection, declared)
+        for batch in final:
             key = BatchKey(addresses[batch.issuer_id], batch.first, batch.root)
             written += self._write_leaves(folder / leaves_path(key), batch)
             listed.append(
@@ -66,7 +67,9 @@ class Publishing:
                     "first": key.first,
                     "size": batch.size,
                     "root": key.root.hex(),
-                    "state": STATES[key in voided],
+                    "state": STATES[declared[batch.id].voided],
+                    "erased": erased.get(batch.id, 0),
+                    **_declared(declared[batch.id]),
                 }
             )
         listed.sort(key=lambda item: (item["issuer"], item["first"]))
@@ -87,11 +90,6 @@ class Publishing:
             after = page[-1].id
             yield from (batch for batch in page if batch.state is BatchState.FINAL)
 
-    def _voided(self) -> set[BatchKey]:
-        with self._context.database.read() as connection:
-            rows = connection.execute(select(chain_batches).where(chain_batches.c.revoked_block.is_not(None)))
-            return {BatchKey(row.issuer, row.first, row.root) for row in rows}
-
     def _write_leaves(self, path: Path, batch: Batch) -> bool:
         if path.is_file() and path.stat().st_size == batch.size * HASH_BYTES:
             return False
@@ -105,3 +103,12 @@ class Publishing:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._write(path, leaves)
         return True
+
+
+def _declared(declaration: Declaration) -> dict[str, Any]:
+    if declaration.accepted_from is None:
+        return {}
+    return {
+        "acceptedFrom": time_text(declaration.accepted_from),
+        "declaredDelaySeconds": declaration.declared_delay,
+    }

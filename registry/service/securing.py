@@ -11,6 +11,8 @@ from registry.standards.proofs.creating import PROOF_SET, add_proofs
 
 __all__ = ["Securing", "credential_status", "leaf_of", "unsecured"]
 
+_MANY = 200  # documents that are worth being handed to other processes
+
 
 class Securing:
     """Signs with the issuer's current key. Safe to use from several threads."""
@@ -29,6 +31,24 @@ class Securing:
         if issuer.signs == SIGNS_HERE:
             return self.sign(issuer, bound, suites)
         return canonical.canonicalize(bound)
+
+    def secure_many(
+        self, issuer: Issuer, documents: Sequence[Mapping[str, Any]], indexes: Sequence[int], suites: Sequence[str]
+    ) -> list[bytes]:
+        """``secure`` for many documents at once, on all cores where that pays. Raises RegistryError as ``secure``."""
+        pool = self._context.batch_signer
+        if pool is not None and issuer.signs == SIGNS_HERE and len(documents) >= _MANY:
+            bound = [
+                {**document, "credentialStatus": credential_status(issuer.status_base, index)}
+                for document, index in zip(documents, indexes, strict=True)
+            ]
+            allowed = self._context.rules.allow_unmapped
+            signed = pool.sign(issuer.name, bound, self._context.clock(), suites, allowed)
+            if signed is not None:
+                return signed
+        return [
+            self.secure(issuer, document, index, suites) for document, index in zip(documents, indexes, strict=True)
+        ]
 
     def sign(self, issuer: Issuer, document: Mapping[str, Any], suites: Sequence[str] = PROOF_SET) -> bytes:
         """The canonical bytes of the document with the issuer's proofs. Raises RegistryError as ``secure``."""

@@ -4,21 +4,27 @@ Nothing is repaired. What the database saw behind the audited block is left to t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, type_coerce
+from sqlalchemy.types import NullType
 
-from registry.core.audit import BatchKey, Finding
+from anchors.base import Chain
+from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
+    Lookups,
     StoredBatch,
     StoredCredential,
     StoredStatus,
+    audit_erasures,
     audit_rows,
     audit_statuses,
     audit_stored_batches,
 )
+from registry.core.audit_published import PublishedBatch
 from registry.service.batching import Batch, BatchState, load_batches
+from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
 from registry.store.database import Database
 from registry.store.tables import batches, credentials, issuers, status_requests
@@ -30,20 +36,60 @@ _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
 _BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
 
 
-def audit_database(database: Database, view: ChainView) -> Iterator[Finding]:
-    """All tables in one snapshot, against the chain at the view's block."""
-    with database.read() as connection:
-        addresses: dict[int, bytes] = {
-            row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
-        }
-        known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
-        yield from audit_stored_batches(view, [_stored(batch, addresses, view) for batch in known], addresses.values())
-        for batch in known:
-            if batch.state in _ANCHORED:
-                key = BatchKey(addresses[batch.issuer_id], batch.first, batch.root)
-                leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
-                yield from audit_rows(key, batch.size, leaves, _rows(connection, batch))
-        yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+def audit_database(
+    database: Database, chain: Chain, view: ChainView, declared: Mapping[BatchKey, PublishedBatch]
+) -> Iterator[Finding]:
+    """All tables in one snapshot, against the chain at the view's block. ``declared``: what is published of batches.
+
+    Raises ChainError.
+    """
+    lookups = Lookups(lambda number: _hash_of(chain, number), lambda transaction: _succeeded(chain, transaction))
+    try:
+        with database.read() as connection:
+            yield from _audit_tables(connection, view, declared, lookups)
+    except (TypeError, ValueError, LookupError) as error:  # SQLite keeps anything in any column
+        observed = f"something else ({type(error).__name__})"
+        yield find("database_unreadable", "tables as the program writes them", observed, Where())
+
+
+def _audit_tables(
+    connection: Connection, view: ChainView, declared: Mapping[BatchKey, PublishedBatch], lookups: Lookups
+) -> Iterator[Finding]:
+    addresses: dict[int, bytes] = {
+        row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
+    }
+    known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
+    _check_types(known, addresses)
+    keys = {batch.id: BatchKey(addresses[batch.issuer_id], batch.first, batch.root) for batch in known}
+    stored = [_stored(batch, addresses, view) for batch in known]
+    yield from audit_stored_batches(view, stored, addresses.values(), lookups)
+    for batch in known:
+        if batch.state in _ANCHORED:
+            leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
+            yield from audit_rows(keys[batch.id], batch.size, leaves, _rows(connection, batch))
+    erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
+    said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
+    yield from audit_erasures(sorted(erased), said)
+    yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+
+
+def _check_types(known: Iterable[Batch], addresses: Mapping[int, object]) -> None:
+    """Raises TypeError for what names a batch, if it is of another type than its column."""
+    for batch in known:
+        hashes = [batch.root, addresses[batch.issuer_id], batch.transaction or b"", batch.block_hash or b""]
+        numbers = [batch.first, batch.size, batch.block_number or 0]
+        if not all(isinstance(item, bytes) for item in hashes) or not all(isinstance(item, int) for item in numbers):
+            raise TypeError(f"batch {batch.id}")
+
+
+def _hash_of(chain: Chain, number: int) -> bytes | None:
+    block = chain.block(number)
+    return None if block is None else block.hash
+
+
+def _succeeded(chain: Chain, transaction: bytes) -> bool:
+    state = chain.transaction(transaction)
+    return state is not None and state.succeeded
 
 
 def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> StoredBatch:
@@ -61,13 +107,28 @@ def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> Store
 def _rows(connection: Connection, batch: Batch) -> Iterator[StoredCredential]:
     columns = credentials.c
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(columns.id, columns.credential_index, columns.state, columns.form, columns.content, columns.salt)
+        select(
+            columns.id,
+            columns.credential_index,
+            columns.state,
+            columns.form,
+            type_coerce(columns.content, NullType()).label("content"),
+            type_coerce(columns.salt, NullType()).label("salt"),
+        )
         .where(columns.batch_id == batch.id)
         .order_by(columns.credential_index, columns.id)
     )
     for row in rows:
+        content, salt = _bytes(row.content), _bytes(row.salt)
         empty = row.state != "LIVE" or row.form == COMMITMENT
-        yield StoredCredential(row.id, row.credential_index, empty, row.content, row.salt)
+        yield StoredCredential(row.id, row.credential_index, empty, content, salt)
+
+
+def _bytes(value: object) -> bytes | None:
+    """What a row holds, of whatever type it was made: what is no bytes is another content than the anchored one."""
+    if value is None or isinstance(value, bytes):
+        return value
+    return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
 
 
 def _statuses(connection: Connection, addresses: dict[int, bytes], view: ChainView) -> Iterator[StoredStatus]:

@@ -85,10 +85,10 @@ class Verifier:
         ``at``: as of which time, in Unix seconds (now if None); raises FutureTimeError. ``subject``: an e-mail address;
         the verdicts say whether it is the learner's.
         """
-        now = self._clock()
-        if at is not None and at > now:
+        now, policy = self._clock(), self._policy()
+        if at is not None and at > now + policy.clock_skew_seconds:
             raise FutureTimeError("The time that is asked about is in the future.")
-        request = _Request(self._policy(), now, at, self._judging)
+        request = _Request(policy, now, at, self._judging)
         bundles = [_Opened.of(item, request) for item in items if isinstance(item, Bundle)]
         read = self._read(bundles, request)
         announced = self._announced_among([opened.bundle for opened in bundles])

@@ -22,6 +22,7 @@ from registry.service.following import Follower
 from registry.service.health import Health
 from registry.service.issuers import Issuer, Issuers
 from registry.service.outbox import Outbox
+from registry.service.selfauditing import SelfAudit
 from registry.service.status import StatusService
 from registry.store.database import Database
 from registry.store.tables import batches, credentials, issuers
@@ -47,12 +48,19 @@ class Worker:
     """Everything that happens by itself. Run it inside ``only_worker``."""
 
     def __init__(
-        self, context: Context, issuers: Issuers, batching: Batching, status: StatusService, first_block: int
+        self,
+        context: Context,
+        issuers: Issuers,
+        batching: Batching,
+        status: StatusService,
+        first_block: int,
+        self_audit: SelfAudit | None = None,
     ) -> None:
         self._context = context
         self._issuers = issuers
         self._batching = batching
         self._status = status
+        self._self_audit = self_audit
         self._outbox = Outbox(context)
         self._anchoring = Anchoring(context, issuers, self._outbox)
         self._health = Health(context.database, context.clock)
@@ -86,6 +94,7 @@ class Worker:
                 _log.warning("%s. The worker tries again in %.0f s.", step.error.removesuffix("."), delay)
             else:
                 delay = poll_seconds
+                self._audit_if_idle(step)
             if not step.changed or step.error:
                 stop.wait(delay)
 
@@ -94,8 +103,13 @@ class Worker:
         for _ in range(_MAX_STEPS_ONCE):
             step = self.step()
             if step.error or not step.changed:
+                self._audit_if_idle(step)
                 return step
         return step
+
+    def _audit_if_idle(self, step: Step) -> None:
+        if self._self_audit is not None and not step.changed and not step.error:
+            self._self_audit.run_if_due()
 
     def _seal_due(self) -> bool:
         # One that is due may have nothing to seal: its next index is reserved, and waits for its credential.

@@ -1,18 +1,25 @@
 """The nodes that an audit asks: each one alone, so that they can be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from anchors.deployments import find_deployment
 from anchors.ethereum.transport import HttpTransport
 from registry.core.errors import InputError
 from registry.service.auditing import NamedChain
+from registry.service.auditstate import StateFile
+from registry.service.errors import BusyError
 from registry.settings import Settings
+from registry.wiring.files import write_if_changed
 from registry.wiring.installation import chain_at
 from registry.wiring.registry import Registry
 from registry.wiring.trust import ask_chain_id
 
-__all__ = ["Audited", "audited_outside", "audited_registry"]
+__all__ = ["Audited", "audited_outside", "audited_registry", "locked_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +73,18 @@ def _chains(
         name = f"node {number} ({transport.name})"
         found.append(NamedChain(name, chain_at(settings, [transport], chain_id, contract, code_hash)))
     return found
+
+
+@contextmanager
+def locked_state(path: Path) -> Iterator[StateFile]:
+    """An audit's state, for one audit at a time. Raises BusyError if another one has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise BusyError("audit_runs", f"Another audit works with {path}. Name another file with --state.") from error
+    try:
+        yield StateFile(path, write_if_changed)
+    finally:
+        lock.release()

@@ -26,6 +26,7 @@ from registry.service.issuing import Issuing
 from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
 from registry.service.reserving import Reserving
+from registry.service.selfauditing import SelfAudit
 from registry.service.signing import Signing
 from registry.service.status import StatusService
 from registry.service.statuslists import StatusLists
@@ -37,6 +38,7 @@ from registry.store.database import Database
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.installation import Binding, chain_at, check_binding, network_for, nodes_of, read_binding
 from registry.wiring.keys import ControllerFiles, KeystoreFile, SigningKeyFiles, operator_file
+from registry.wiring.signing_pool import SigningPool
 from registry.wiring.trust import default_policy, judging_of, named_contract, read_policy, resolver_of, with_pins
 
 __all__ = ["Registry", "open_registry"]
@@ -113,12 +115,20 @@ class Registry:
         found: dict[str, Any] = parse_json(content)
         return found
 
+    @cached_property
+    def self_audit(self) -> SelfAudit:
+        every = self.settings.audit_seconds
+        return SelfAudit(self.context, self.issuers, self.batching, self.binding.first_block, every)
+
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
         self.operator.unlock()
-        return Worker(self.context, self.issuers, self.batching, self.status, self.binding.first_block)
+        first_block = self.binding.first_block
+        return Worker(self.context, self.issuers, self.batching, self.status, first_block, self.self_audit)
 
     def close(self) -> None:
+        if isinstance(self.context.batch_signer, SigningPool):
+            self.context.batch_signer.close()
         close = getattr(self.context.chain, "close", None)
         if close is not None:
             close()
@@ -189,6 +199,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         clock=_clock,
         random=secrets.token_bytes,
         keys=SigningKeyFiles(settings),
+        batch_signer=SigningPool(settings),
     )
     issuers = Issuers(context)
     identities = Identities(context, issuers)

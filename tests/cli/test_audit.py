@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +35,8 @@ def test_a_clean_registry(cli: Cli, folder: Path, data: Path) -> None:
 
 def test_the_same_command_gives_the_same_bytes(cli: Cli, folder: Path) -> None:
     first, second = (cli("audit", "--published", folder, "--json") for _ in range(2))
-    assert first.stdout == second.stdout
+    before = [answer.stdout.rpartition('"reportedAt"')[0] for answer in (first, second)]
+    assert before[0] == before[1] != ""
     assert first.json["result"] == "clean"
     assert first.json["audited"] == {"issuers": 1, "batches": 1, "credentials": 12, "leaves": 12, "bundles": 0}
     assert len(first.json["material"]) == 64
@@ -100,3 +104,55 @@ def test_from_outside_with_a_node_and_a_folder_only(data: Path, folder: Path, tm
         assert wrong.exit_code == 1
     finally:
         node.stop()
+
+
+def test_a_page_for_people(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    answer = cli("audit", "--published", folder, "--html", page)
+    assert answer.exit_code == 0
+    assert f"The report is in {page}." in answer.stdout
+    assert 'data-result="clean"' in page.read_text()
+
+
+def test_the_summary_counts_by_kind(cli: Cli, folder: Path) -> None:
+    shutil.rmtree(folder / "leaves")
+    answer = cli("audit", "--published", folder)
+    assert any(
+        line.split()[:4] == ["CRITICAL", "leaves_missing", "published", "1"] for line in answer.stdout.splitlines()
+    )
+
+
+def test_a_state_makes_the_next_audit_shorter_and_remembers(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state" / "audit.json"
+    first = cli("audit", "--published", folder, "--state", state, "--json")
+    again = cli("audit", "--published", folder, "--state", state, "--json")
+    assert (first.exit_code, again.exit_code, again.json["material"]) == (0, 0, first.json["material"])
+    document = json.loads((folder / "registry.json").read_bytes())
+    document["batches"].clear()
+    (folder / "registry.json").write_text(json.dumps(document))
+    found = cli("audit", "--published", folder, "--state", state, "--json").json["findings"]
+    assert [item["code"] for item in found] == ["leaves_missing", "batch_unlisted"]
+    state.write_text("{}")
+    broken = cli("audit", "--published", folder, "--state", state)
+    assert (broken.exit_code, "Delete it" in broken.stderr) == (3, True)
+
+
+def test_switches_of_watching_belong_to_it(cli: Cli) -> None:
+    assert cli("audit", "--metrics-port", 0).exit_code == 3
+
+
+def test_watching_until_it_is_stopped(data: Path, folder: Path, tmp_path: Path) -> None:
+    """Another process: JSON lines of what is new, metrics, and the last audit's exit code at the end."""
+    shutil.rmtree(folder / "leaves")
+    arguments = ["--published", folder, "--state", tmp_path / "state.json", "--watch", "--every", "1", "--json"]
+    executable = Path(sys.executable).parent / "registry"
+    process = subprocess.Popen(
+        [executable, "audit", "--data", data, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    event = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    rest, errors = process.communicate(timeout=60)
+    assert (event["event"], event["finding"]["code"]) == ("new", "leaves_missing")
+    assert (process.returncode, rest, errors) == (1, "", "")
+    assert json.loads((tmp_path / "state.json").read_bytes())["findings"]

@@ -23,6 +23,16 @@ def test_an_issuer_that_signs_for_itself(cli: Cli, data: Path) -> None:
     assert not (data / "keystores" / "controllers" / "college.json").exists()
 
 
+def test_an_issuer_that_is_named_by_its_key(cli: Cli) -> None:
+    answer = cli("issuer", "create", "college", "--did-key", "--json")
+    assert answer.json["did"].startswith("did:key:z6Mk")
+
+    rotated = cli("issuer", "rotate", "college", "--json")
+    assert (rotated.exit_code, rotated.json["code"]) == (1, "did_key")
+    assert cli("issuer", "create", "school", "--did-key", "--did", "did:web:a.example").exit_code == 2
+    assert cli("issuer", "create", "school", "--did", "did:key", "--signs", "none", "--json").json["code"] == "did"
+
+
 def test_a_name_twice(cli: Cli) -> None:
     assert cli("issuer", "create", "uni", "--json").json["code"] == "issuer_exists"
 

@@ -82,6 +82,20 @@ def test_a_promise_that_sealing_cannot_keep(monkeypatch: pytest.MonkeyPatch) -> 
         load_settings()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_issuing_without_a_key_is_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("REGISTRY_VC_API_ISSUER", "suite")
+    monkeypatch.setenv("REGISTRY_HOST", host)
+
+    assert load_settings().vc_api_issuer == "suite"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "registry.example", "localhost.example", ""])  # noqa: S104
+def test_issuing_without_a_key_is_for_no_other_machine(host: str) -> None:
+    with pytest.raises(ValueError, match="loopback HOST only"):
+        Settings(vc_api_issuer="suite", host=host)
+
+
 def test_an_unknown_name_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "registry.toml").write_text("prot = 1\n")
 

@@ -105,7 +105,9 @@ class World:
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
         tree = MerkleTree.from_packed(self.leaves[batch])
-        anchor = Anchor(31337, CONTRACT, ISSUER, key.first, 1_800_000_000 + batch, b"\0" * 32, batch + 1, b"\0" * 32)
+        moment, told = 1_800_000_000 + batch, self.history[batch]
+        place = (told.transaction, told.block_number, told.block_hash)
+        anchor = Anchor(31337, CONTRACT, ISSUER, key.first, moment, *place)
         made = build_bundle(self.documents[batch][position], salt(key.first + position), tree, position, [anchor])
         return replace(made, **more)
 
@@ -383,7 +385,8 @@ def test_a_credential_at_another_place(world: World) -> None:
 def test_a_proof_of_the_wrong_length(world: World) -> None:
     bundle = world.bundle(1, 1)
     short = replace(bundle, inclusion=replace(bundle.inclusion, path=bundle.inclusion.path[1:]))
-    assert codes(world.audit_bundles(short)) == ["credential_not_in_batch"]
+    assert codes(CredentialAudit(world.view).add(short, "0.json")) == ["credential_not_in_batch"]
+    assert world.audit_bundles(short) == []  # where the leaves are at hand they decide
 
 
 def test_a_bundle_with_a_digest_only(world: World) -> None:
@@ -404,7 +407,16 @@ def test_an_unknown_batch(world: World) -> None:
 def test_another_contract(world: World) -> None:
     bundle = world.bundle(0, 1)
     elsewhere = replace(bundle, anchors=(replace(bundle.anchors[0], contract=b"\x05" * 20),))
-    assert codes(world.audit_bundles(elsewhere)) == ["bundle_not_on_chain"]
+    assert codes(world.audit_bundles(elsewhere)) == ["anchored_elsewhere"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"transaction": b"\5" * 32}, {"block_number": 9}, {"block_hash": b"\5" * 32}, {"anchored_at": 1}]
+)
+def test_a_bundle_with_another_place_or_time(world: World, change: dict[str, Any]) -> None:
+    bundle = world.bundle(0, 1)
+    bent = replace(bundle, anchors=(replace(bundle.anchors[0], **change),))
+    assert codes(world.audit_bundles(bent)) == ["bundle_location_differs"]
 
 
 def test_an_id_issued_twice(world: World) -> None:

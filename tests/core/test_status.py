@@ -30,6 +30,17 @@ def test_entry_0_is_the_leftmost_bit() -> None:
     assert [entry for entry in range(131072) if status.is_set(bits, entry)] == [0, 256 + 9, 131071]
 
 
+@given(st.integers(0, 3_000), st.integers(0, 3_000))
+def test_the_words_of_a_range_hold_its_bits_and_no_other(first: int, size: int) -> None:
+    found = [
+        256 * word + bit
+        for word, mask in status.range_words(first, first + size)
+        for bit in range(mask.bit_length())
+        if mask >> bit & 1
+    ]
+    assert found == list(range(first, first + size))
+
+
 def test_a_list_has_an_end() -> None:
     with pytest.raises(IndexError):
         status.is_set(status.list_bytes(0, {}), 131072)

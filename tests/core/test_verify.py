@@ -239,6 +239,8 @@ def test_alone_as_of_a_time_lists_tell_only_what_never_ends() -> None:
 
 def test_alone_an_envelope_that_cannot_be_read() -> None:
     verdict = judge_alone(None)
+    assert (verdict.status, outcome(verdict, "format")) == (Status.INDETERMINATE, "UNKNOWN envelope_unreadable")
+    verdict = judge_alone(None, signature=fail("signature", "malformed_proof", "No JWT."))
     assert (verdict.status, outcome(verdict, "format")) == (Status.INVALID, "FAIL envelope_unreadable")
 
 

@@ -19,59 +19,25 @@ from registry.core.errors import InputError
 from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
 from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
-from registry.service.publishing import Publication, Publishing
+from registry.service.publishing import Publication
 from registry.service.selfaudit import audit_database
 from registry.store.tables import batches, credentials, status_requests
+from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.fake_chain import FakeChain
-from support.house import Clock, House, open_house
+from support.house import House, open_house
 from support.served import FakeRegistry, Server
 
 Handler = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
-def write(path: Path, content: bytes) -> bool:
-    if path.exists() and path.read_bytes() == content:
-        return False
-    path.write_bytes(content)
-    return True
-
-
-def publish(house: House, folder: Path) -> Publication:
-    return Publishing(house.context, house.issuers, house.batching, write).publish(folder)
-
-
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, FakeChain, Clock]:
-    """Two issuers, three final batches, one revoked credential."""
-    place = tmp_path_factory.mktemp("prepared")
-    opened = open_house(place)
-    for name in ("uni", "school"):
-        issuer = opened.hosting.create(name)
-        ids = opened.issue(issuer, 5, name)
-        opened.batching.seal(issuer)
-        opened.settle()
-        if name == "uni":
-            opened.issue(issuer, 3, "later")
-            opened.batching.seal(issuer)
-            opened.status.request(issuer, ids[2], "revoke")
-    for _ in range(4):
-        opened.settle()
-    assert opened.batch_states() == ["FINAL"] * 3
-    with opened.database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    opened.close()
-    return (place / "registry.db").read_bytes(), opened.chain, opened.clock
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture
-def house(prepared: tuple[bytes, FakeChain, Clock], tmp_path: Path) -> Iterator[House]:
-    """A copy of it, to be bent."""
-    database, chain, clock = prepared
-    (tmp_path / "registry.db").write_bytes(database)
-    clock = Clock(clock.now)
-    own = copy.copy(chain)
-    own.blocks, own.mempool, own.clock = copy.deepcopy(chain.blocks), {}, clock
-    opened = House(f"sqlite:///{tmp_path / 'registry.db'}", own, clock, seed=2)
+def house(prepared: Prepared, tmp_path: Path) -> Iterator[House]:
+    opened = copied(prepared, tmp_path)
     yield opened
     opened.close()
 
@@ -81,29 +47,6 @@ def folder(house: House, tmp_path: Path) -> Path:
     place = tmp_path / "published"
     assert publish(house, place) == Publication(3, 3, True)
     return place
-
-
-def audit(chain: FakeChain, *places: Path | str, others: tuple[FakeChain, ...] = (), **more: Any) -> AuditReport:
-    chains = [NamedChain(f"node {number}", node) for number, node in enumerate((chain, *others))]
-    return Auditing(chains, [open_material(str(place)) for place in places], **more).run()
-
-
-def codes(report: AuditReport) -> list[str]:
-    return [finding.code for finding in report.findings]
-
-
-def listing(folder: Path) -> Any:
-    return json.loads((folder / "registry.json").read_bytes())
-
-
-def bend(folder: Path, change: Callable[[Any], None]) -> None:
-    document = listing(folder)
-    change(document)
-    (folder / "registry.json").write_text(json.dumps(document))
-
-
-def leaf_files(folder: Path) -> list[Path]:
-    return sorted((folder / "leaves").rglob("*.bin"))
 
 
 # --- clean ----------------------------------------------------------------------------------------------------------
@@ -571,7 +514,7 @@ def test_a_changed_bundle(house: House, folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_cross_check_can_fail(house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry.service.auditing.merklelib_root", lambda _: b"\0" * 32)
+    monkeypatch.setattr("registry.service.auditmaterial.merklelib_root", lambda _: b"\0" * 32)
     assert codes(audit(house.chain, folder, cross_check=True)) == ["oracle_disagrees"] * 3
 
 
@@ -579,7 +522,9 @@ def test_the_cross_check_can_fail(house: House, folder: Path, monkeypatch: pytes
 
 
 def audit_inside(house: House) -> AuditReport:
-    return Auditing([NamedChain("node", house.chain)]).run(lambda view: audit_database(house.database, view))
+    return Auditing([NamedChain("node", house.chain)]).run(
+        lambda chain, view, declared: audit_database(house.database, chain, view, declared)
+    )
 
 
 def tamper(house: House, statement: Any) -> None:
@@ -635,7 +580,7 @@ def test_a_batch_with_another_root(house: House) -> None:
 
 def test_an_anchor_that_was_reorganised_away(house: House) -> None:
     house.chain.reorganise(len(house.chain.blocks) - 1, keep=False)
-    assert set(codes(audit_inside(house))) == {"anchor_lost", "status_not_on_chain"}
+    assert set(codes(audit_inside(house))) == {"anchor_orphaned", "status_not_on_chain"}
 
 
 def test_a_batch_of_somebody_else_with_the_issuers_key(house: House) -> None:
@@ -659,3 +604,26 @@ def test_the_real_api(house: House) -> None:
         assert codes(audit(house.chain, server.url)) == ["leaves_missing"]
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE credentials SET content = 'text', salt = 5 WHERE credential_index = 1", {"row_changed"}),
+        ("UPDATE batches SET root = 'text' WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE batches SET size = 'many' WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE batches SET leaves = 'text' WHERE id = 1", {"stored_leaves_differ"}),
+        ("UPDATE credentials SET credential_index = 'x' WHERE credential_index = 1", {"database_unreadable"}),
+        ("UPDATE issuers SET address = 5 WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE batches SET state = 'NONE' WHERE id = 1", {"database_unreadable"}),
+        ("UPDATE status_requests SET action = 'none'", {"database_unreadable"}),
+    ],
+)
+def test_tables_that_hold_what_they_cannot(house: House, statement: str, expected: set[str]) -> None:
+    """SQLite keeps anything in any column."""
+    with house.database.engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        assert connection.exec_driver_sql(statement).rowcount
+    report = audit_inside(house)
+    assert set(codes(report)) == expected
+    assert report.exit_code == 1

@@ -102,6 +102,7 @@ class House:
     confirmations: int = 1
     batch_max_size: int = 1_000
     open_badges_only: bool = False
+    allow_unmapped: bool = False
     parts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -123,6 +124,7 @@ class House:
                 promise_seconds=86_400,
                 stuck_seconds=120,
                 open_badges_only=self.open_badges_only,
+                allow_unmapped=self.allow_unmapped,
             ),
             clock=self.clock,
             random=source.randbytes,
@@ -157,7 +159,7 @@ class House:
         self.close()
         return House(
             self.url, self.chain, self.clock, self.seed + 1_000, self.confirmations, self.batch_max_size,
-            self.open_badges_only,
+            self.open_badges_only, self.allow_unmapped,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from registry.core.model import Policy
 from registry.service.health import Health
 from registry.service.issuers import Issuer
+from registry.service.selfauditing import SelfAudit
 from registry.service.worker import Worker
 from support.house import House, document
 
@@ -33,6 +34,7 @@ class FakeRegistry:
 
     def __post_init__(self) -> None:
         self.health = Health(self.house.database, self.house.clock)
+        self.self_audit = SelfAudit(self.house.context, self.house.issuers, self.house.batching, 0, 3_600)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.house, name)

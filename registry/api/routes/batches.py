@@ -37,9 +37,8 @@ def seal_batches(
 
     A batch ends before the first reservation that still waits for its credential, unless those are released.
     """
-    views = Views(registry)
     sealed = registry.batching.seal_all(issuer, release_reserved=release_reserved)
-    return Sealed(batches=[views.batch(batch) for batch in sealed])
+    return Sealed(batches=Views(registry).batches(sealed))
 
 
 @router.get("/batches", tags=["public"], responses=errors(400, 404, 422))
@@ -56,7 +55,7 @@ def list_batches(
     views = Views(registry)
     return BatchPage(
         network=views.network(),
-        batches=[views.batch(batch) for batch in page[:limit]],
+        batches=views.batches(page[:limit]),
         next=encode_cursor(_LISTING, page[limit - 1].id) if len(page) > limit else None,
     )
 

@@ -110,6 +110,8 @@ class _Processor(JsonLdProcessor):  # type: ignore[misc]
         if pointer is not None:
             for key in element:
                 iri = key if key == "@context" else self._expand_iri(active_ctx, key, vocab=True)
+                if _is_direction_of_text(key, element):
+                    continue
                 if _says_nothing(iri) or _is_index_map(active_ctx, key):
                     self.dropped.append(f"{pointer}/{_escape(key)}")
         return super()._expand_object(active_ctx, active_property, expanded, element, *rest, **named)
@@ -147,14 +149,15 @@ class _ActiveContext(dict[str, Any]):
 
 
 def _says_nothing(iri: Any) -> bool:
-    """Whether what stands under a key leaves no trace in RDF: the key has no IRI, or it is @index.
-
-    Of @direction RDF knows nothing, either (JSON-LD 1.1 section 10.2); but it only says "ltr" or "rtl" about the text
-    beside it, and the VC Data Model has it in every text (section 11.1).
-    """
-    if not isinstance(iri, str) or iri == "@index":
+    """Whether what stands under a key leaves no trace in RDF: the key has no IRI, or it is @index or @direction."""
+    if not isinstance(iri, str) or iri in {"@index", "@direction"}:
         return True
     return not iri.startswith("@") and not _is_resource(iri)
+
+
+def _is_direction_of_text(key: str, element: dict[str, Any]) -> bool:
+    """RDF drops it, but it says nothing beyond the text beside it (docs/adr/147); under any other name it may."""
+    return key == "@direction" and "@value" in element and element[key] in ("ltr", "rtl")
 
 
 def _is_index_map(active_ctx: Any, key: str) -> bool:

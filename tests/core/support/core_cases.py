@@ -258,14 +258,29 @@ def _finding_cases(document: dict[str, Any]) -> Iterator[tuple[str, Vector]]:
         "enveloped", "The credential is in a JWT.", "VALID", {"signature": "PASS ok", "schema": "PASS ok"},
         world=enveloped, evidence=found(enveloped, signature=good, credential=w.credential()),
     )  # fmt: skip
+    unreadable = {
+        "format": "UNKNOWN envelope_unreadable", "issuer": "UNKNOWN envelope_unreadable",
+        "binding": "SKIPPED no_credential_status",
+    }  # fmt: skip
     yield verdict(
-        "enveloped-unreadable", "The envelope holds nothing that can be read.", "INVALID",
-        {
-            "format": "FAIL envelope_unreadable", "issuer": "FAIL issuer_missing",
-            "binding": "SKIPPED no_credential_status", "signature": "UNKNOWN not_judged",
-            "schema": "SKIPPED no_schema",
+        "enveloped-not-opened", "Nobody opened the envelope.", "INDETERMINATE",
+        unreadable | {"signature": "UNKNOWN not_judged"}, world=enveloped,
+    )  # fmt: skip
+    yield verdict(
+        "enveloped-otherwise", "An envelope of a kind that is not opened here.", "INDETERMINATE",
+        unreadable | {"signature": "UNKNOWN unknown_suite", "schema": "SKIPPED envelope_unreadable"}, world=enveloped,
+        evidence=found(
+            enveloped, signature=unknown("signature", "unknown_suite", "Not known."), credential=None,
+            schema=skipped("schema", "envelope_unreadable", "Not readable."),
+        ),
+    )  # fmt: skip
+    yield verdict(
+        "enveloped-broken", "The JWT is none.", "INVALID",
+        unreadable | {
+            "format": "FAIL envelope_unreadable", "signature": "FAIL wrong_controller", "schema": "PASS ok",
         },
         world=enveloped,
+        evidence=found(enveloped, signature=fail("signature", "wrong_controller", "No."), credential=None),
     )  # fmt: skip
 
 

@@ -107,11 +107,24 @@ def test_unsigned_field_under_rdf_alone(badge: Json, signer: LocalSigner, judge:
     assert report.outcomes[0].pointers == ("/grade",)
 
 
+def test_direction_of_a_text(badge: Json, signer: LocalSigner, judge: Callable[..., ProofReport]) -> None:
+    """RDF knows nothing of it, and it is no lost field; anything else beside a text is."""
+    badge["issuer"]["id"] = signer.verification_method.partition("#")[0]
+    text = {"@value": "شهادة", "@language": "ar", "@direction": "rtl"}
+    signed = add_proofs({**badge, "description": text}, signer, CREATED, suites=["eddsa-rdfc-2022", "eddsa-jcs-2022"])
+    assert codes(judge(signed)) == [OK, OK]
+    signed["description"] = {**text, "@direction": "ltr"}
+    assert codes(judge(signed)) == [OK, ProofCode.SIGNATURE_INVALID]
+    signed["description"] = {**text, "@value": "other"}
+    assert codes(judge(signed))[0] is ProofCode.SIGNATURE_INVALID
+
+
 @pytest.mark.parametrize(
     ("context", "field"),
     [
         ({"grade": None}, "grade"),
         ({"grade": "@index"}, "grade"),
+        ({"ltr": "@direction"}, "ltr"),
         ({"grade": {"@id": "https://example.org/g", "@container": "@index"}}, "grade"),
     ],
 )
@@ -121,7 +134,7 @@ def test_context_that_hides_a_field(
     badge["issuer"]["id"] = signer.verification_method.partition("#")[0]
     signed = add_proofs(badge, signer, CREATED, suites=["eddsa-rdfc-2022"])
     signed["@context"].append(context)
-    signed[field] = {"A": []} if "@container" in str(context) else "A"
+    signed[field] = {"A": []} if "@container" in str(context) else "A" if field == "grade" else field
     assert codes(judge(signed)) == [ProofCode.UNMAPPED_TERMS]
 
 

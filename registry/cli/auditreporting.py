@@ -1,0 +1,102 @@
+"""What `registry audit` says: text for people, JSON, and an HTML file."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.cli.output import Output
+
+if TYPE_CHECKING:
+    from registry.core.audit import Finding
+    from registry.service.auditreport import AuditReport
+
+__all__ = ["tell_report", "write_html"]
+
+_SHOWN = 200  # findings in the text for people; --json has them all
+_PLACES = 3  # of each kind in the table
+
+
+def tell_report(out: Output, report: "AuditReport", html: Path | None, *, published: bool) -> None:
+    """Everything about one audit; the time of the report is that of the call."""
+    from registry.service.auditreport import report_to_json
+
+    now = int(time.time())
+    if html is not None:
+        write_html(html, report, now)
+    _tell(out, report, published=published)
+    if html is not None:
+        out.say(f"The report is in {html}.")
+    out.result(report_to_json(report, now))
+
+
+def write_html(path: Path, report: "AuditReport", now: int) -> None:
+    from registry.service.audithtml import report_to_html
+    from registry.wiring.files import write_if_changed
+
+    write_if_changed(path, report_to_html(report, now).encode(), mode=0o644)
+
+
+def _tell(out: Output, report: "AuditReport", *, published: bool) -> None:
+    from registry.core.notation import chain_text, hex_text, time_text
+
+    out.say(f"Contract {hex_text(report.contract)} on {chain_text(report.chain_id)}.")
+    if report.block is not None:
+        number, when = report.block.number, time_text(report.block.timestamp)
+        out.say(f"Read at block {number} ({hex_text(report.block.hash)}, {when}).")
+        out.say(f"{report.credentials:,} credentials in {report.batches:,} batches of {report.issuers:,} issuers.")
+    if report.material is not None:
+        out.say(f"Published material {report.material.hex()}: {report.leaves:,} leaves are the anchored ones.")
+    elif not published:
+        out.say("No published material was named (--published), so no leaves were audited.")
+    if report.bundles:
+        out.say(f"{report.bundles:,} bundles were held against them.")
+    if report.findings:
+        out.say("")
+        out.table(["severity", "finding", "level", "times", "where"], _summary(report.findings), empty="")
+    for finding in report.findings[:_SHOWN]:
+        for line in _lines(finding):
+            out.say(line)
+    if len(report.findings) > _SHOWN:
+        out.say(f"… and {len(report.findings) - _SHOWN:,} more findings: --json lists them all.")
+    for reason in report.incomplete:
+        out.say(f"Not audited: {reason}")
+    total = len(report.findings)
+    out.heading(
+        {
+            0: "Clean." if not total else f"Clean, with {total:,} notes for information.",
+            1: f"{total:,} findings." + (" The audit could not finish." if report.incomplete else ""),
+            3: "The audit could not finish: this is not clean.",
+        }[report.exit_code]
+    )
+
+
+def _summary(findings: "tuple[Finding, ...]") -> list[list[str]]:
+    """One row for each kind, worst first, with the first places."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.code, []).append(finding)
+    rows = []
+    for code, found in kinds.items():
+        places = "; ".join(_place(finding) for finding in found[:_PLACES])
+        more = "; …" if len(found) > _PLACES else ""
+        rows.append([found[0].severity.value, code, found[0].level.value, f"{len(found):,}", places + more])
+    return rows
+
+
+def _place(finding: "Finding") -> str:
+    where = finding.where
+    if where.index is not None:
+        return f"index {where.index}"
+    if where.first is not None:
+        return f"batch from {where.first}"
+    return where.source or ""
+
+
+def _lines(finding: "Finding") -> Iterator[str]:
+    from registry.core.audit import finding_to_json
+
+    where = ", ".join(f"{name} {value}" for name, value in finding_to_json(finding)["where"].items())
+    yield f"\n{finding.severity.value:<9}{finding.code}: {where}"
+    yield f"         expected {finding.expected}; observed {finding.observed}"
+    yield f"         {finding.meaning}"

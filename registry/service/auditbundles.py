@@ -1,0 +1,155 @@
+"""Bundles from a folder, held against one view of the chain; on all cores where there are many."""
+
+import gc
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+from anchors.base import Chain
+from registry.core.audit import BatchKey, Finding, Where, find
+from registry.core.audit_chain import ChainView
+from registry.core.audit_credentials import CredentialAudit, Examined
+from registry.core.bundle import MAX_BUNDLE_BYTES
+from registry.core.bundle_reading import BundleReader
+from registry.core.errors import InputError
+from registry.core.notation import hex_text, short
+
+__all__ = ["BundleAudit", "printable_name"]
+
+_MANY = 4_000  # files, below which further processes cost more than they save
+_CHUNK = 500  # files for one process at a time
+_AHEAD = 4  # chunks under way for each process
+_ASKED = 100  # transactions of batches that are not on chain
+
+_Answer = tuple[list[Examined], list[str]]
+
+
+class BundleAudit:
+    """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core."""
+
+    def __init__(
+        self, view: ChainView, leaves: dict[BatchKey, bytes], delay: int | None = None, processes: int = 0
+    ) -> None:
+        self._part = _Part(view, leaves, delay)
+        self.audit = self._part.audit
+        self.count = 0
+        self.incomplete: list[str] = []
+        self._processes = processes or os.cpu_count() or 1
+        self._asked: list[Examined] = []
+
+    def run(self, paths: Sequence[Path]) -> Iterator[Finding]:
+        """In the order of ``paths``, whoever examines them: the same folder gives the same findings."""
+        alone = self._processes == 1 or len(paths) < _MANY
+        for examined, incomplete in self._alone(paths) if alone else self._together(paths):
+            self.incomplete += incomplete
+            for item in examined:
+                self.count += item.where != Where() or not item.findings
+                if item.transaction is not None and len(self._asked) < _ASKED:
+                    self._asked.append(item)
+                yield from self.audit.note(item)
+
+    def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
+        """Bundles of batches that the contract does not have: what became of the transaction that they name.
+
+        Raises ChainError.
+        """
+        for item in self._asked:
+            state = chain.transaction(item.transaction or b"")
+            if state is not None and state.succeeded:
+                expected = "a transaction that anchored the batch in this contract"
+                observed = f"{hex_text(item.transaction or b'')} in block {state.block_number}, which did not"
+                yield find("bundle_transaction_elsewhere", expected, observed, item.where)
+
+    def _alone(self, paths: Sequence[Path]) -> Iterator[_Answer]:
+        for at in range(0, len(paths), _CHUNK):
+            yield self._part.examine(paths[at : at + _CHUNK])
+
+    def _together(self, paths: Sequence[Path]) -> Iterator[_Answer]:
+        chunks = iter([[str(path) for path in paths[at : at + _CHUNK]] for at in range(0, len(paths), _CHUNK)])
+        # spawn: a fork would take along the connections and threads of this process.
+        with ProcessPoolExecutor(self._processes, get_context("spawn"), _start, (self._part.given,)) as pool:
+            waiting = [pool.submit(_examine, chunk) for chunk in islice(chunks, self._processes * _AHEAD)]
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting += [pool.submit(_examine, chunk) for chunk in islice(chunks, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    view: ChainView
+    leaves: dict[BatchKey, bytes]
+    delay: int | None
+
+
+class _Part:
+    """What one process does: reads, parses and examines. It keeps nothing of what it has seen."""
+
+    def __init__(self, view: ChainView, leaves: dict[BatchKey, bytes], delay: int | None) -> None:
+        self.given = _Given(view, leaves, delay)
+        self.audit = CredentialAudit(view, leaves.get, delay)
+        self._reader = BundleReader()
+
+    def examine(self, paths: Sequence[Path | str]) -> _Answer:
+        """Without the collector of cycles: JSON has none, and looking for them in it takes a fifth of the time."""
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return self._examine(paths)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _examine(self, paths: Sequence[Path | str]) -> _Answer:
+        found: list[Examined] = []
+        incomplete: list[str] = []
+        for path in paths:
+            name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
+            try:
+                data = _read(path)
+                bundle, canonical = self._reader.read(data)
+            except OSError as error:
+                incomplete.append(f"{name} cannot be read: {error.strerror}.")
+            except InputError as error:
+                where = Where(source=name)
+                found.append(Examined((find("credential_unreadable", "a bundle", short(str(error), 300), where),)))
+            else:
+                found.append(self.audit.examine(bundle, name, canonical))
+        return found, incomplete
+
+
+_part: _Part | None = None
+
+
+def _start(given: _Given) -> None:
+    global _part  # noqa: PLW0603 - what each process of the pool is given once
+    _part = _Part(given.view, given.leaves, given.delay)
+
+
+def _examine(paths: list[str]) -> _Answer:
+    if _part is None:
+        raise AssertionError("a process of the pool was not started")
+    return _part.examine(paths)
+
+
+def printable_name(name: str) -> str:
+    """A file's name as text: bytes that are none are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _read(path: Path | str) -> bytes:
+    """A byte more than a bundle may have, at most. Neither a pipe nor a device is waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("it is no regular file")
+        if status.st_size > MAX_BUNDLE_BYTES:
+            raise InputError(f"it has {status.st_size} bytes; at most {MAX_BUNDLE_BYTES} are read")
+        return os.read(descriptor, status.st_size + 1)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,73 @@
+"""Bars as inline SVG: no script, no font, no picture from anywhere; colours follow the page (currentColor, classes)."""
+
+from collections.abc import Sequence
+from html import escape
+
+from registry.core.audit_figures import DELAYS, Series
+from registry.core.notation import time_text
+
+__all__ = ["delays_chart", "series_chart", "severity_chart"]
+
+_WIDTH, _HEIGHT, _BASE, _TOP = 600, 170, 140, 22
+
+
+def series_chart(series: Series, title: str) -> str:
+    """Counts over time."""
+    labels = [time_text(series.start + at * series.period)[:16].replace("T", " ") for at in range(len(series.counts))]
+    if series.period % 86_400 == 0:
+        labels = [label[:10] for label in labels]
+    return _bars(title, labels, series.counts, sparse=True)
+
+
+def delays_chart(counts: Sequence[int], title: str) -> str:
+    labels = [f"< {_duration(bound)}" for bound in DELAYS] + [f"≥ {_duration(DELAYS[-1])}"]
+    return _bars(title, labels, counts)
+
+
+def severity_chart(counts: Sequence[tuple[str, int]], title: str) -> str:
+    return _bars(title, [name for name, _ in counts], [count for _, count in counts], kinds=[n for n, _ in counts])
+
+
+def _bars(
+    title: str, labels: Sequence[str], counts: Sequence[int], *, sparse: bool = False, kinds: Sequence[str] = ()
+) -> str:
+    """``sparse``: only the first and the last label are written; every bar has its own as a tooltip."""
+    highest = max(counts, default=0)
+    if not highest:
+        return f'<figure><figcaption>{escape(title)}</figcaption><p class="none">Nothing to show.</p></figure>'
+    step = _WIDTH / len(counts)
+    parts = [f'<line x1="0" y1="{_BASE}" x2="{_WIDTH}" y2="{_BASE}" class="axis"/>']
+    for at, count in enumerate(counts):
+        height = max((_BASE - _TOP) * count / highest, 1.0)
+        left, width = at * step + step * 0.1, step * 0.8
+        kind = f" {escape(kinds[at].lower())}" if kinds else ""
+        if count:
+            parts.append(
+                f'<rect x="{left:.1f}" y="{_BASE - height:.1f}" width="{width:.1f}" height="{height:.1f}" '
+                f'class="bar{kind}"><title>{escape(labels[at])}: {count:,}</title></rect>'
+            )
+        if count and len(counts) <= 12:
+            parts.append(_text(at * step + step / 2, _BASE - height - 5, f"{count:,}", "middle"))
+        if not sparse:
+            parts.append(_text(at * step + step / 2, _BASE + 18, labels[at], "middle"))
+    if sparse:
+        parts.append(_text(0, _BASE + 18, labels[0], "start"))
+        if len(labels) > 1:
+            parts.append(_text(_WIDTH, _BASE + 18, labels[-1], "end"))
+    if len(counts) > 12:
+        parts.append(_text(0, 14, f"highest: {highest:,}", "start"))
+    return (
+        f"<figure><figcaption>{escape(title)}</figcaption>"
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _duration(seconds: int) -> str:
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"

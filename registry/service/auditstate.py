@@ -1,0 +1,205 @@
+"""What an audit keeps for the next one: what it need not read again, and what must not have changed since.
+
+One JSON file, written as a whole or not at all, and a folder beside it with the leaves that were found to be the
+anchored ones. Both can be deleted: the next audit then begins anew, and has nothing to compare with.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from registry.core.audit import BatchKey
+from registry.core.audit_chain import AnchoredBatch
+from registry.core.canonical import parse_json
+from registry.core.errors import InputError, ShapeError
+from registry.core.model import BatchRecord, BlockRef, StatusWords
+from registry.core.notation import chain_text, hex_text, parse_chain, parse_hex
+from registry.service.chainreading import History, Remembered
+from registry.service.published import FolderMaterial, MaterialMalformed, MaterialUnavailable, leaves_path
+
+__all__ = ["AuditState", "Listed", "StateFile"]
+
+_TYPE = "AuditState"
+_MAX_BYTES = 1 << 30
+_hash = partial(parse_hex, length=32, prefix="")
+_address = partial(parse_hex, length=20, prefix="")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a publication said of a batch. ``leaves``: the SHA-256 of what it served, once that was the anchored one."""
+
+    size: int
+    revoked: bool | None
+    leaves: bytes | None
+
+
+@dataclass
+class AuditState:
+    """``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
+
+    ``lost`` are anchors that were final and are gone, ``findings`` those of the last audits by their
+    fingerprints, ``pending`` the events that nobody has taken yet.
+    """
+
+    chain_id: int
+    contract: bytes
+    block: BlockRef | None = None
+    remembered: Remembered | None = None
+    lost: list[AnchoredBatch] = field(default_factory=list)
+    materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pending: list[dict[str, Any]] = field(default_factory=list)
+    reorganised: bool = False  # whether the last audit's block is gone; not kept in the file
+
+
+class StateFile:
+    """``write`` writes a file as a whole or not at all. One audit at a time may use it."""
+
+    def __init__(self, path: Path, write: Callable[[Path, bytes], bool]) -> None:
+        self._path = path
+        self._write = write
+        self._leaves = path.with_name(f"{path.name}.leaves")
+
+    def load(self, chain_id: int, contract: bytes) -> AuditState:
+        """An empty one where there is no file yet. Raises InputError: unreadable, or about something else."""
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
+        except FileNotFoundError:
+            return AuditState(chain_id, contract)
+        try:
+            state = _parse(data)
+        except InputError as error:
+            raise InputError(f"{self._path} is no state of an audit: {error}. Delete it to begin anew.") from error
+        if (state.chain_id, state.contract) != (chain_id, contract):
+            about = f"{chain_text(state.chain_id)}, {hex_text(state.contract)}"
+            raise InputError(f"{self._path} is about another contract ({about}): name a file for each.")
+        return state
+
+    def save(self, state: AuditState) -> None:
+        """A crash before the end leaves the former state: what it reported is then reported again, never lost."""
+        self._write(self._path, orjson.dumps(_state_to_json(state)))
+
+    def leaves(self, key: BatchKey, size: int, digest: bytes) -> bytes | None:
+        """The leaves of an earlier audit; None if they are not there as they were, and have to be read again."""
+        try:
+            found = FolderMaterial(self._leaves).leaves(key, size)
+        except (MaterialMalformed, MaterialUnavailable):
+            return None
+        return found if found is not None and sha256(found).digest() == digest else None
+
+    def keep_leaves(self, key: BatchKey, leaves: bytes) -> None:
+        self._write(self._leaves / leaves_path(key), leaves)
+
+
+def _state_to_json(state: AuditState) -> dict[str, Any]:
+    known = state.remembered
+    return {
+        "type": _TYPE,
+        "version": 1,
+        "chain": chain_text(state.chain_id),
+        "contract": hex_text(state.contract),
+        "block": _block_to_json(state.block),
+        "settled": None if known is None else _history_to_json(known.history, known.records),
+        "lost": [_batch_to_json(item) for item in state.lost],
+        "materials": [
+            {
+                "name": name,
+                "batches": [
+                    [*_key(key), item.size, item.revoked, item.leaves.hex() if item.leaves else None]
+                    for key, item in sorted(listed.items(), key=lambda pair: pair[0])
+                ],
+            }
+            for name, listed in sorted(state.materials.items())
+        ],
+        "findings": dict(sorted(state.findings.items())),
+        "pending": state.pending,
+    }
+
+
+def _history_to_json(history: History, records: Mapping[BatchKey, BatchRecord]) -> dict[str, Any]:
+    return {
+        "block": _block_to_json(history.block),
+        "batches": [_batch_to_json(item) for item in history.batches],
+        "issuers": sorted(issuer.hex() for issuer in history.issuers),
+        "voided": [_key(key) for key in sorted(history.voided)],
+        "words": [
+            [issuer.hex(), word, f"{words.revoked:x}", f"{words.suspended:x}"]
+            for (issuer, word), words in sorted(history.told.items())
+        ],
+        "revocations": sorted(history.revocations.items()),
+        "records": [
+            [*_key(key), record.size, record.anchored_at, record.revoked_at, record.block_number]
+            for key, record in sorted(records.items(), key=lambda pair: pair[0])
+        ],
+    }
+
+
+def _batch_to_json(batch: AnchoredBatch) -> list[Any]:
+    return [*_key(batch.key), batch.size, batch.block_number, batch.block_hash.hex(), batch.transaction.hex()]
+
+
+def _block_to_json(block: BlockRef | None) -> list[Any] | None:
+    return None if block is None else [block.number, block.hash.hex(), block.timestamp]
+
+
+def _key(key: BatchKey) -> list[Any]:
+    return [key.issuer.hex(), key.first, key.root.hex()]
+
+
+def _parse(data: bytes) -> AuditState:
+    document = parse_json(data, _MAX_BYTES)
+    try:
+        if (document["type"], document["version"]) != (_TYPE, 1):
+            raise ShapeError("it is of another type or version")
+        state = AuditState(parse_chain(document["chain"]), parse_hex(document["contract"], 20))
+        state.block = _block(document["block"])
+        state.remembered = None if document["settled"] is None else _remembered(document["settled"])
+        state.lost = [_batch(row) for row in document["lost"]]
+        for item in document["materials"]:
+            state.materials[str(item["name"])] = dict(_listed(row) for row in item["batches"])
+        state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
+        state.pending = [dict(value) for value in document["pending"]]
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise ShapeError(f"it is not what an audit wrote ({type(error).__name__})") from error
+    return state
+
+
+def _remembered(value: dict[str, Any]) -> Remembered:
+    history = History(
+        block=_block(value["block"]),
+        batches=[_batch(row) for row in value["batches"]],
+        issuers={_address(issuer) for issuer in value["issuers"]},
+        voided={_read_key(row) for row in value["voided"]},
+        told={
+            (_address(issuer), int(word)): StatusWords(int(revoked, 16), int(suspended, 16))
+            for issuer, word, revoked, suspended in value["words"]
+        },
+        revocations={int(number): int(count) for number, count in value["revocations"]},
+    )
+    records = {_read_key(row): BatchRecord(*map(int, row[3:7])) for row in value["records"]}
+    return Remembered(history, records)
+
+
+def _batch(row: list[Any]) -> AnchoredBatch:
+    return AnchoredBatch(_read_key(row), int(row[3]), int(row[4]), _hash(row[5]), _hash(row[6]))
+
+
+def _block(value: Any) -> BlockRef | None:
+    return None if value is None else BlockRef(int(value[0]), _hash(value[1]), int(value[2]))
+
+
+def _read_key(row: Iterable[Any]) -> BatchKey:
+    issuer, first, root, *_ = row
+    return BatchKey(_address(issuer), int(first), _hash(root))
+
+
+def _listed(row: list[Any]) -> tuple[BatchKey, Listed]:
+    _, _, _, size, revoked, leaves = row
+    return _read_key(row), Listed(int(size), revoked, None if leaves is None else _hash(leaves))

@@ -1,0 +1,123 @@
+"""The registry audits itself now and then, and keeps the last report where everybody may read it.
+
+It is the registry's own word about itself, made of its own node, tables and leaves: good for finding one's own faults,
+and no evidence for anybody else. Row ids stay out of it: knowing one gives the bundle.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from registry.core.audit import BatchKey, Level
+from registry.core.audit_published import PublishedBatch
+from registry.service.auditing import Auditing, NamedChain, report_to_json
+from registry.service.batching import Batch, Batching, BatchState
+from registry.service.context import Context
+from registry.service.declaring import Declarations
+from registry.service.health import get_property, set_property
+from registry.service.issuers import Issuers
+from registry.service.published import Listing
+from registry.service.selfaudit import audit_database
+
+__all__ = ["SelfAudit"]
+
+_REPORT, _STARTED = "self_audit", "self_audit_started"
+_SHOWN = 1_000  # findings that are kept; the counts are of all
+_PAGE = 1_000
+
+
+class OwnMaterial:
+    """What this registry would publish now, from its own tables."""
+
+    name = "this registry"
+
+    def __init__(self, context: Context, issuers: Issuers, batching: Batching) -> None:
+        self._context = context
+        self._issuers = issuers
+        self._batching = batching
+        self._batches: dict[BatchKey, Batch] = {}
+
+    def listing(self) -> Listing:
+        addresses = {issuer.id: issuer.address for issuer in self._issuers.all()}
+        after, final = 0, []
+        while page := self._batching.page(None, after, _PAGE):
+            after = page[-1].id
+            final += [batch for batch in page if batch.state in (BatchState.ANCHORED, BatchState.FINAL)]
+        declared = Declarations(self._context).of(final)
+        listed = []
+        for batch in final:
+            key = BatchKey(addresses[batch.issuer_id], batch.first, batch.root)
+            self._batches[key] = batch
+            said = declared[batch.id]
+            listed.append(
+                PublishedBatch(
+                    key,
+                    batch.size,
+                    revoked=said.voided,
+                    accepted_from=said.accepted_from,
+                    declared_delay=said.declared_delay,
+                )
+            )
+        chain = self._context.chain
+        return Listing(chain.chain_id, chain.contract, tuple(listed))
+
+    def leaves(self, key: BatchKey, size: int) -> bytes | None:
+        del size  # they are what they are
+        batch = self._batches.get(key)
+        return None if batch is None else self._batching.leaves(batch)
+
+
+@dataclass(frozen=True, slots=True)
+class SelfAudit:
+    """``every``: seconds from one to the next, 0 for never. ``first_block``: where the contract was deployed.
+
+    Made by the one worker while it has nothing else to do, read by anybody.
+    """
+
+    context: Context
+    issuers: Issuers
+    batching: Batching
+    first_block: int
+    every: int
+
+    def run_if_due(self) -> bool:
+        """Whether it made one. The start is noted first: should it fail, it does not begin again at once."""
+        if not self.every or not self._due():
+            return False
+        with self.context.database.write() as connection:
+            set_property(connection, _STARTED, str(self.context.clock()))
+        self._keep(self._audit())
+        return True
+
+    def last(self) -> dict[str, Any] | None:
+        """The last report as JSON; None if none was made yet."""
+        with self.context.database.read() as connection:
+            value = get_property(connection, _REPORT)
+        found: dict[str, Any] | None = None if value is None else json.loads(value)
+        return found
+
+    def _due(self) -> bool:
+        with self.context.database.read() as connection:
+            started = get_property(connection, _STARTED)
+        return started is None or not 0 <= self.context.clock() - int(started) < self.every
+
+    def _audit(self) -> dict[str, Any]:
+        context = self.context
+        auditing = Auditing(
+            chains=[NamedChain("this registry's node", context.chain)],
+            materials=[OwnMaterial(context, self.issuers, self.batching)],
+            first_block=self.first_block,
+        )
+        report = auditing.run(lambda chain, view, _declared: audit_database(context.database, chain, view, {}))
+        document = report_to_json(report, context.clock())
+        findings = document["findings"][:_SHOWN]
+        for finding in findings:
+            if finding["level"] == Level.DATABASE.value:
+                finding["where"].pop("source", None)
+        return {**document, "findings": findings}
+
+    def _keep(self, document: dict[str, Any]) -> None:
+        with self.context.database.write() as connection:
+            set_property(connection, _REPORT, orjson.dumps(document).decode())

@@ -1,0 +1,561 @@
+"""Frauds, each with the codes that have to come out: those, and no others.
+
+To add one: write a function that bends the ``World`` and gives back the audit's answer, and name what it has to find.
+"""
+
+# ruff: noqa: S608 - the statements are put together from constants of this file
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from outside import ARTIFACT, SALT, World, credential, leaf_of, lying_node, root_of, selector, sha, topic
+
+Answer = tuple[int, Any]
+Plant = Callable[[World], Answer]
+
+
+@dataclass(frozen=True)
+class Fraud:
+    name: str
+    plant: Plant
+    expected: frozenset[str]
+    exit_code: int
+
+
+FRAUDS: list[Fraud] = []
+
+
+def finds(*codes: str, exit_code: int = 1) -> Callable[[Plant], Plant]:
+    def add(plant: Plant) -> Plant:
+        FRAUDS.append(Fraud(plant.__name__, plant, frozenset(codes), exit_code))
+        return plant
+
+    return add
+
+
+def published(world: World, *more: Any, **options: Any) -> Answer:
+    return world.audit("--published", world.published, *more, **options)
+
+
+def with_bundles(world: World, *more: Any) -> Answer:
+    return published(world, "--credentials", world.bundles, *more)
+
+
+def inside(world: World, *more: Any) -> Answer:
+    return world.audit(*more, inside=True)
+
+
+# --- published ------------------------------------------------------------------------------------------------------
+
+
+@finds("leaves_missing")
+def leaves_withheld(world: World) -> Answer:
+    world.leaves_file(world.batch()).unlink()
+    return published(world)
+
+
+@finds("leaves_missing")
+def batch_not_listed(world: World) -> Answer:
+    world.bend(lambda batches: batches.pop())
+    return published(world)
+
+
+@finds("leaves_missing")
+def secret_batch(world: World) -> Answer:
+    world.anchor([sha(b"1"), sha(b"2")])
+    return published(world)
+
+
+@finds("root_mismatch")
+def leaf_exchanged(world: World) -> Answer:
+    path = world.leaves_file(world.batch())
+    path.write_bytes(sha(b"another") + path.read_bytes()[32:])
+    return published(world)
+
+
+@finds("root_mismatch")
+def leaves_in_another_order(world: World) -> Answer:
+    path = world.leaves_file(world.batch())
+    data = path.read_bytes()
+    path.write_bytes(data[32:64] + data[:32] + data[64:])
+    return published(world)
+
+
+@finds("leaves_malformed")
+def leaves_cut_off(world: World) -> Answer:
+    path = world.leaves_file(world.batch())
+    path.write_bytes(path.read_bytes()[:-1])
+    return published(world)
+
+
+@finds("not_on_chain")
+def invented_batch(world: World) -> Answer:
+    world.publish_batch(1_000, [sha(b"1")])
+    return published(world)
+
+
+@finds("not_on_chain", "published_overlap")
+def invented_batch_at_used_indexes(world: World) -> Answer:
+    world.publish_batch(3, [sha(b"1")])
+    return published(world)
+
+
+@finds("first_differs", "leaves_missing", "published_overlap")
+def batch_moved(world: World) -> Answer:
+    world.bend(lambda batches: [item.update(first=7) for item in batches if item["first"] == 40])
+    return published(world)
+
+
+@finds("size_differs")
+def size_understated(world: World) -> Answer:
+    world.bend(lambda batches: [item.update(size=39) for item in batches if item["size"] == 40])
+    return published(world)
+
+
+@finds("published_twice")
+def batch_listed_twice(world: World) -> Answer:
+    world.bend(lambda batches: batches.append(batches[0]))
+    return published(world)
+
+
+@finds("voided_batch_served")
+def voided_batch_served_as_good(world: World) -> Answer:
+    batch = world.batch()
+    world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
+    return published(world)
+
+
+@finds("leaf_repeated")
+def leaf_of_another_batch_anchored_again(world: World) -> Answer:
+    first = world.leaves_file(world.batch()).read_bytes()[:32]
+    leaves = [sha(b"1"), first]
+    at, _, _ = world.anchor(leaves)
+    world.publish_batch(at, leaves)
+    return published(world)
+
+
+@finds("leaf_repeated")
+def leaf_twice_in_a_batch(world: World) -> Answer:
+    leaves = [sha(b"1"), sha(b"2"), sha(b"1")]
+    at, _, _ = world.anchor(leaves)
+    world.publish_batch(at, leaves)
+    return published(world)
+
+
+@finds("other_chain")
+def listing_of_another_chain(world: World) -> Answer:
+    path = world.published / "registry.json"
+    path.write_text(path.read_text().replace("eip155:31337", "eip155:1"))
+    return published(world)
+
+
+@finds("material_malformed")
+def listing_cut_off(world: World) -> Answer:
+    path = world.published / "registry.json"
+    path.write_bytes(path.read_bytes()[:-5])
+    return published(world)
+
+
+@finds("batch_anchored_late", exit_code=0)
+def later_than_declared(world: World) -> Answer:
+    world.bend(lambda batches: batches[0].update(acceptedFrom="2020-01-01T00:00:00Z", declaredDelaySeconds=60))
+    return published(world)
+
+
+@finds("mirrors_differ")
+def mirror_with_another_state(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    world.bend(lambda batches: batches[0].update(state="voided"), mirror)
+    return published(world, "--published", mirror)
+
+
+@finds("mirrors_differ", "root_mismatch")
+def mirror_with_other_leaves(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    path = world.leaves_file(world.batch(), mirror)
+    path.write_bytes(path.read_bytes()[::-1])
+    return published(world, "--published", mirror)
+
+
+def copy_of_publication(world: World) -> Any:
+    return shutil.copytree(world.published, world.published.with_name("mirror"))
+
+
+# --- over time ------------------------------------------------------------------------------------------------------
+
+
+def watched(world: World, *more: Any) -> Answer:
+    return world.audit("--state", world.data.with_name("state.json"), *more)
+
+
+def seen_clean(world: World) -> Answer:
+    code, report = watched(world, "--published", world.published)
+    assert code == 0, report["findings"]
+    return code, report
+
+
+@finds("batch_unlisted", "leaves_missing")
+def listing_rolled_back(world: World) -> Answer:
+    seen_clean(world)
+    world.bend(lambda batches: batches.pop())
+    return watched(world, "--published", world.published)
+
+
+@finds("void_taken_back", "voided_batch_served")
+def voided_batch_good_again(world: World) -> Answer:
+    batch = world.batch()
+    world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
+    world.bend(lambda batches: [item.update(state="voided") for item in batches if item["root"] == batch["root"]])
+    seen_clean(world)
+    world.bend(lambda batches: [item.update(state="anchored") for item in batches])
+    return watched(world, "--published", world.published)
+
+
+@finds("leaves_changed", "root_mismatch")
+def leaves_exchanged_after_an_audit(world: World) -> Answer:
+    seen_clean(world)
+    return leaf_exchanged(world) and watched(world, "--published", world.published)
+
+
+@finds("final_anchor_gone")
+def final_anchor_taken_back(world: World) -> Answer:
+    before = world.node.rpc("evm_snapshot")
+    world.anchor([sha(b"1")])
+    world.node.rpc("anvil_mine", hex(100))
+    assert watched(world)[0] == 0
+    world.node.rpc("evm_revert", before)
+    world.node.rpc("anvil_mine", hex(200))
+    return watched(world)
+
+
+# --- credentials ----------------------------------------------------------------------------------------------------
+
+
+@finds("credential_not_in_batch")
+def credential_changed(world: World) -> Answer:
+    path, _ = world.bundle()
+    path.write_text(path.read_text().replace("Zoë", "Eve"))
+    return with_bundles(world)
+
+
+@finds("credential_not_in_batch", "status_index_differs")
+def credential_at_another_place(world: World) -> Answer:
+    path, document = world.bundle()
+    document["inclusion"]["leafIndex"] ^= 1
+    path.write_text(json.dumps(document))
+    return with_bundles(world)
+
+
+@finds("bundle_not_on_chain")
+def bundle_of_an_invented_batch(world: World) -> Answer:
+    path, document = world.bundle()
+    document["inclusion"]["root"] = "55" * 32
+    document["anchors"][0]["transaction"] = "0x" + "55" * 32
+    path.write_text(json.dumps(document))
+    return with_bundles(world)
+
+
+@finds("credential_id_repeated")
+def identifier_issued_twice(world: World) -> Answer:
+    world.own_bundle(credential("0:7", name="another"), "twice")
+    return with_bundles(world)
+
+
+@finds("status_index_differs")
+def status_of_somebody_else(world: World) -> Answer:
+    entry = {
+        "type": "BitstringStatusListEntry", "statusPurpose": "revocation", "statusListIndex": "1",
+        "statusListCredential": "https://registry.example/issuers/uni/status/revocation/0",
+    }  # fmt: skip
+    world.own_bundle(credential("own", credentialStatus=entry), "own")
+    return with_bundles(world)
+
+
+@finds("anchored_elsewhere")
+def anchored_on_another_chain(world: World) -> Answer:
+    path, _ = world.bundle()
+    path.write_text(path.read_text().replace("eip155:31337", "eip155:1"))
+    return with_bundles(world)
+
+
+@finds("bundle_not_on_chain", "bundle_transaction_elsewhere")
+def transaction_to_another_contract(world: World) -> Answer:
+    twin = second_contract(world)
+    document = credential("elsewhere")
+    root = root_of([leaf_of(document)])
+    receipt = world.call("anchor", root, 0, 1, contract=twin)
+    made = world.make_bundle(document, 0, root, receipt)
+    (world.bundles / "elsewhere.json").write_text(json.dumps(made))
+    return with_bundles(world)
+
+
+def second_contract(world: World) -> str:
+    """The same code at another address."""
+    receipt = world.node.send(world.issuers["uni"], data=ARTIFACT["bytecode"])
+    return str(receipt["contractAddress"])
+
+
+@finds("bundle_location_differs")
+def bundle_back_dated(world: World) -> Answer:
+    path, document = world.bundle()
+    document["anchors"][0]["anchoredAt"] = "2020-01-01T00:00:00Z"
+    path.write_text(json.dumps(document))
+    return with_bundles(world)
+
+
+@finds("bundle_location_differs")
+def bundle_with_another_transaction(world: World) -> Answer:
+    path, document = world.bundle()
+    document["anchors"][0]["transaction"] = "0x" + "55" * 32
+    path.write_text(json.dumps(document))
+    return with_bundles(world)
+
+
+@finds("voided_batch_credential")
+def credential_of_a_voided_batch(world: World) -> Answer:
+    batch = world.batch()
+    world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
+    world.bend(lambda batches: [item.update(state="voided") for item in batches if item["root"] == batch["root"]])
+    return with_bundles(world)
+
+
+@finds("anchored_late", exit_code=0)
+def back_dated_credential(world: World) -> Answer:
+    return with_bundles(world, "--declared-delay", "60")
+
+
+@finds("credential_unreadable")
+def bundle_that_is_none(world: World) -> Answer:
+    (world.bundles / "none.json").write_bytes(b'{"type": \xff')
+    return with_bundles(world)
+
+
+# --- database -------------------------------------------------------------------------------------------------------
+
+ROW = "issuer_id = (SELECT id FROM issuers WHERE name = 'uni') AND credential_index = "
+BATCH = "issuer_id = (SELECT id FROM issuers WHERE name = 'uni') AND first = 0"
+
+
+@finds("row_changed")
+def row_with_another_grade(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET content = CAST(replace(content, 'Zo', 'Zoo') AS BLOB) WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("row_changed")
+def row_of_another_type(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET content = 'not bytes', salt = 5 WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("database_unreadable")
+def table_of_another_type(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET root = 'not bytes' WHERE {BATCH}")
+    return inside(world)
+
+
+@finds("row_changed")
+def row_with_another_salt(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET salt = ? WHERE {ROW} 5", SALT)
+    return inside(world)
+
+
+@finds("row_index_changed", "row_missing")
+def row_moved(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET credential_index = 999 WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("row_index_changed")
+def rows_exchanged(world: World) -> Answer:
+    for old, new in ((5, 999), (6, 5), (999, 6)):
+        assert world.sql(f"UPDATE credentials SET credential_index = {new} WHERE {ROW} {old}")
+    return inside(world)
+
+
+@finds("row_missing")
+def row_deleted(world: World) -> Answer:
+    assert world.sql(f"DELETE FROM credentials WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("erased_without_tombstone")
+def row_emptied(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET content = NULL, salt = NULL WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("erasure_incomplete")
+def row_only_said_to_be_erased(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET state = 'ERASED' WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("erased_undeclared")
+def more_erased_than_declared(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET state = 'ERASED', content = NULL, salt = NULL WHERE {ROW} 5")
+    return inside(world, "--published", world.published)
+
+
+@finds("status_not_on_chain")
+def revocation_shown_and_never_sent(world: World) -> Answer:
+    assert world.sql(f"UPDATE status_requests SET credential_id = (SELECT id FROM credentials WHERE {ROW} 9)") == 1
+    [(index,)] = world.ask("SELECT credential_index FROM credentials WHERE external_id = 'urn:example:0:3'")
+    code, report = inside(world)
+    report["findings"] = [item for item in report["findings"] if item["where"].get("index") != index]
+    return code, report
+
+
+@finds("status_not_recorded")
+def revoked_behind_the_registrys_back(world: World) -> Answer:
+    world.call("revoke", [0], [1 << 20])
+    return inside(world)
+
+
+@finds("batch_other_root", "stored_leaves_differ")
+def batch_with_another_root(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET root = ? WHERE {BATCH}", b"\5" * 32)
+    return inside(world)
+
+
+@finds("stored_leaves_differ")
+def stored_leaves_exchanged(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET leaves = ? WHERE {BATCH}", b"\5" * 32 * 40)
+    return inside(world)
+
+
+@finds("anchor_location_differs")
+def batch_with_another_transaction(world: World) -> Answer:
+    assert world.sql(f'UPDATE batches SET "transaction" = ? WHERE {BATCH}', b"\5" * 32)
+    return inside(world)
+
+
+@finds("anchor_orphaned")
+def anchor_on_a_branch_that_is_gone(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET block_hash = ? WHERE {BATCH}", b"\5" * 32)
+    return inside(world)
+
+
+@finds("anchor_orphaned")
+def anchor_taken_back_and_never_repaired(world: World) -> Answer:
+    """Really: the registry anchors, the chain forgets, and nobody lets the worker look."""
+    before = world.node.rpc("evm_snapshot")
+    accept_one(world)
+    world.node.rpc("evm_revert", before)
+    world.node.rpc("anvil_mine", hex(20))
+    return inside(world)
+
+
+def accept_one(world: World) -> None:
+    file = world.data / "late.json"
+    file.write_text(json.dumps(credential("late")))
+    world.registry("issue", file, "--issuer", "uni")
+    world.registry("worker", "--once")
+
+
+@finds("anchor_transaction_elsewhere")
+def database_names_a_transaction_to_another_contract(world: World) -> Answer:
+    """A row for a batch that was anchored in a twin of the contract only."""
+    twin = second_contract(world)
+    accept_one(world)
+    [(first, root)] = world.ask("SELECT first, root FROM batches ORDER BY id DESC LIMIT 1")
+    moved = world.call("anchor", b"\6" * 32, 0, 1, contract=twin)
+    values = (b"\6" * 32, 2_000, bytes(moved["transactionHash"]), moved["blockNumber"], bytes(moved["blockHash"]))
+    statement = 'UPDATE batches SET root = ?, first = ?, "transaction" = ?, block_number = ?, block_hash = ?'
+    assert world.sql(f"{statement} WHERE root = ? AND first = ?", *values, root, first)
+    code, report = inside(world)
+    consequences = {"foreign_batch", "stored_leaves_differ", "row_index_changed", "row_missing"}
+    report["findings"] = [item for item in report["findings"] if item["code"] not in consequences]
+    return code, report
+
+
+@finds("anchor_lost")
+def anchor_that_never_was(world: World) -> Answer:
+    accept_one(world)
+    values = (b"\6" * 32, 2_000)
+    assert world.sql(
+        'UPDATE batches SET root = ?, first = ?, "transaction" = NULL, block_hash = NULL '
+        "WHERE id = (SELECT max(id) FROM batches)", *values,
+    )  # fmt: skip
+    code, report = inside(world)
+    consequences = {"foreign_batch", "stored_leaves_differ", "row_index_changed", "row_missing"}
+    report["findings"] = [item for item in report["findings"] if item["code"] not in consequences]
+    return code, report
+
+
+@finds("foreign_batch")
+def batch_with_a_stolen_key(world: World) -> Answer:
+    world.anchor([sha(b"1")])
+    return inside(world)
+
+
+# --- chain ----------------------------------------------------------------------------------------------------------
+
+
+@finds("code_hash_differs")
+def other_code_at_the_address(world: World) -> Answer:
+    world.node.rpc("anvil_setCode", world.contract, "0x6001600155")
+    return world.audit()
+
+
+@finds("nodes_disagree")
+def second_node_hides_a_revocation(world: World) -> Answer:
+    with lying_node(world.node, without_revocations) as url:
+        return world.audit("--rpc", url)
+
+
+def without_revocations(method: str, params: list[Any], result: Any) -> Any:
+    if method == "eth_call" and params[0].get("data", params[0].get("input", "")).startswith(selector("statusWordsOf")):
+        return "0x" + "".join(word.zfill(64) for word in zeros(result))
+    return result
+
+
+def zeros(result: str) -> list[str]:
+    """The answer's arrays with every bit clear; offsets and lengths stay."""
+    words = [result[2 + at : 66 + at] for at in range(0, len(result) - 2, 64)]
+    starts = [int(words[0], 16) // 32, int(words[1], 16) // 32]
+    keep = {0, 1, *starts}
+    return [word if at in keep else "0" for at, word in enumerate(words)]
+
+
+@finds("revocation_undone")
+def node_forgets_a_revocation(world: World) -> Answer:
+    with lying_node(world.node, without_revocations) as url:
+        return world.audit(url=url)
+
+
+@finds("status_differs")
+def node_hides_the_event_of_a_revocation(world: World) -> Answer:
+    def lie(method: str, _params: list[Any], result: Any) -> Any:
+        if method == "eth_getLogs":
+            return [item for item in result if item["topics"][0] != topic("StatusRevoked")]
+        return result
+
+    with lying_node(world.node, lie) as url:
+        return world.audit(url=url)
+
+
+@finds("sequence_gap", "history_incomplete")
+def node_hides_a_batch(world: World) -> Answer:
+    def lie(method: str, _params: list[Any], result: Any) -> Any:
+        if method == "eth_getLogs":
+            anchored = [item for item in result if item["topics"][0] == topic("BatchAnchored")]
+            return [item for item in result if item not in anchored[:1]]
+        return result
+
+    with lying_node(world.node, lie) as url:
+        return world.audit(url=url)
+
+
+@finds("record_missing", "sequence_gap")
+def node_denies_the_records(world: World) -> Answer:
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_call" and params[0].get("data", params[0].get("input", "")).startswith(selector("batchOf")):
+            return "0x" + "0" * (len(result) - 2)
+        return result
+
+    with lying_node(world.node, lie) as url:
+        return world.audit(url=url)

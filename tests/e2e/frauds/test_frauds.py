@@ -1,0 +1,56 @@
+"""Frauds planted from outside, in a registry that runs against anvil: what is found, missed, alleged wrongly."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from frauds import FRAUDS, Fraud
+from outside import Node, World, found_registry, fraud_in
+
+pytestmark = [pytest.mark.anvil, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def node(anvil_for_module: Any) -> Node:
+    return Node(anvil_for_module(31337).url)
+
+
+@pytest.fixture(scope="module")
+def registry(node: Node, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return found_registry(node, tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture
+def world(registry: World, tmp_path: Path) -> Iterator[World]:
+    with fraud_in(registry, tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize("fraud", FRAUDS, ids=lambda fraud: fraud.name)
+def test_a_fraud_is_found_and_no_other_alleged(world: World, fraud: Fraud) -> None:
+    code, report = fraud.plant(world)
+    found = {finding["code"] for finding in report["findings"]}
+    assert (found, code) == (fraud.expected, fraud.exit_code), report["findings"] + report["incomplete"]
+
+
+def test_the_registry_that_they_are_planted_in_is_clean(world: World) -> None:
+    everything = ("--published", world.published, "--credentials", world.bundles, "--cross-check")
+    for inside in (False, True):
+        code, report = world.audit(*everything, inside=inside)
+        assert (code, report["findings"], report["incomplete"]) == (0, [], [])
+        assert report["audited"] == {"issuers": 2, "batches": 3, "credentials": 66, "leaves": 66, "bundles": 66}
+
+
+def test_a_clean_registry_of_ten_thousand(anvil_for_module: Any, tmp_path: Path) -> None:
+    world = found_registry(Node(anvil_for_module(31337).url), tmp_path, sizes=(9_000, 999), batch=500)
+    everything = ("--published", world.published, "--credentials", world.bundles, "--state", tmp_path / "state.json")
+    for _ in range(2):
+        code, report = world.audit(*everything, inside=True)
+        assert (code, report["findings"], report["incomplete"]) == (0, [], [])
+        audited = report["audited"]
+        assert (audited["credentials"], audited["leaves"], audited["bundles"]) == (10_000, 10_000, 10_000)
