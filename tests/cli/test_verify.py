@@ -233,6 +233,18 @@ def test_whose_it_is_changes_the_exit_code_and_not_the_verdict(alone: Path) -> N
     assert "eve@example.org" not in other.stdout + other.stderr
 
 
+def test_nobodys_credential_is_not_taken_for_everybodys(tmp_path: Path) -> None:
+    document = badge(issuer=KEY)
+    document["credentialSubject"]["id"] = "urn:example:learner"
+    path = tmp_path / "nobodys.json"
+    path.write_text(json.dumps(add_proofs(document, signer_of(KEY, 1, KEY.removeprefix("did:key:")), 1_700_000_000)))
+
+    answer = run("verify", path, "--pin", KEY, "--subject-email", "zoe@example.org")
+    assert answer.stdout.startswith("VALID")
+    assert answer.exit_code == 3
+    assert run("verify", path, "--subject-email", "zoe@example.org").exit_code == 3
+
+
 def test_as_of_a_time(cli: Cli, bundle: Path) -> None:
     anchored = json.loads(bundle.read_text())["anchors"][0]["anchoredAt"]
 
