@@ -149,7 +149,7 @@ def publish(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Write all final batches with their leaves as static files, for auditors (docs/spec/published.md)."""
+    """Write final batches, DID documents and status lists as static files (docs/spec/published.md)."""
     from registry.service.publishing import Publishing
     from registry.wiring.files import write_if_changed
 
@@ -159,6 +159,8 @@ def publish(
             registry.context,
             registry.issuers,
             registry.batching,
+            registry.identities,
+            registry.status_lists,
             lambda path, content: write_if_changed(path, content, mode=0o644),
         )
         done = publishing.publish(folder)

@@ -16,11 +16,13 @@ from registry.core.audit_over_time import gone_anchors
 from registry.core.audit_published import PublishedBatch
 from registry.core.model import BlockRef
 from registry.service.auditbundles import BundleAudit
+from registry.service.auditissuers import IssuerAudit
 from registry.service.auditmaterial import MaterialAudit, malformed
 from registry.service.auditreport import AuditReport, report_to_json
 from registry.service.auditstate import AuditState, StateFile
 from registry.service.chainreading import Remembered, block_times, read_chain, read_history
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
+from registry.service.publishedissuers import IssuerMaterial
 
 __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
 
@@ -59,6 +61,7 @@ class Auditing:
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
     _published: MaterialAudit | None = field(default=None, init=False)
+    _issuers: IssuerAudit | None = field(default=None, init=False)
     _bundles: BundleAudit | None = field(default=None, init=False)
     _times: dict[int, int] = field(default_factory=dict, init=False)
 
@@ -177,6 +180,13 @@ class Auditing:
         for material, listing in listings:
             self._findings += audit.add(material, listing)
         self._findings += audit.finish()
+        self._issuers = issuers = IssuerAudit(
+            view, self.chains[0].chain, self.first_block, self._incomplete, self.state
+        )
+        for material, listing in listings:
+            if isinstance(material, IssuerMaterial) and listing.contract == view.contract:
+                self._findings += issuers.add(material, {batch.key.issuer for batch in listing.batches})
+        self._findings += issuers.finish()
 
     def _is_newer(self, key: BatchKey) -> bool:
         """Whether a batch was anchored behind the audited block: it is the next audit's."""
