@@ -46,6 +46,7 @@ class Auditing:
     ``first_block``: where the contract was deployed. ``cross_check``: compute every root with merklelib as well.
     ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
     the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
+    ``signatures``: judge the proofs of bundles' credentials, too.
     """
 
     chains: Sequence[NamedChain]
@@ -57,6 +58,7 @@ class Auditing:
     state: AuditState | None = None
     file: StateFile | None = None
     processes: int = 0
+    signatures: bool = True
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
@@ -195,7 +197,11 @@ class Auditing:
 
     def _audit_bundles(self, view: ChainView) -> None:
         first = self._published.first if self._published else None
-        self._bundles = audit = BundleAudit(view, first.anchored_leaves() if first else {}, self.delay, self.processes)
+        leaves = first.anchored_leaves() if first else {}
+        documents = {did: dict(item.content) for did, item in self._issuers.documents.items()} if self._issuers else {}
+        self._bundles = audit = BundleAudit(
+            view, leaves, self.delay, self.processes, documents if self.signatures else None
+        )
         self._findings += audit.run(self.bundles)
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)
