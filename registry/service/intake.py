@@ -208,7 +208,7 @@ class Intake:
             if allowed and form in (UNSIGNED, SIGNED):  # signed over its JSON, not over RDF that nobody can tell
                 return ("/@context",)
             raise InvalidError(
-                "context_unknown", f"{error}. Known contexts only: none is fetched.", "/@context"
+                "context_unknown", f"{error}. None is fetched; ALLOW_UNMAPPED takes it all the same.", "/@context"
             ) from error
         except TooComplex as error:
             raise InvalidError("too_complex", f"{error}.") from error
@@ -216,7 +216,8 @@ class Intake:
             raise InvalidError("not_json_ld", f"{error}.", "/@context") from error
         found = tuple(pointer for pointer in found if not pointer.startswith("/credentialStatus"))
         if found and not allowed:
-            message = "No context defines this, so that a signature would not cover it. Remove it, or add its context."
+            message = "No context defines this: a signature would not cover it. Remove it, add its context, or set "
+            message += "ALLOW_UNMAPPED."
             raise InvalidError.of("unmapped_terms", [(pointer, message) for pointer in found])
         return found
 
