@@ -188,7 +188,7 @@ def _tell(
 def _sentence(verdict: "Verdict") -> str:
     """The verdict in one plain sentence."""
     facts = verdict.facts
-    what = facts.get("achievement") or facts.get("name") or f"the {verdict.about}"
+    what = facts.get("achievement") or facts.get("name") or f"The {verdict.about}"
     whose = f" for {facts['learner']}" if "learner" in facts else ""
     if verdict.status.value == "VALID":
         from registry.core.notation import time_text
