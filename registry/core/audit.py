@@ -174,6 +174,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The DID document is another one than the publication names, or than another copy of it shows."),
         ("key_removed", published, critical,
          "A key is gone from the DID document: what it signed can be checked no more, or by another key only."),
+        ("context_changed", published, critical,
+         "A context has another content than is known under the same address: its terms may mean something else."),
         ("batch_anchored_late", published, info,
          "Anchored later than the registry declared. That is a broken promise, and no fraud by itself."),
         ("credential_unreadable", credentials, warning,

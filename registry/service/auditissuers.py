@@ -1,6 +1,6 @@
 """What publications show of issuers, held against the chain: DID documents, claims, and signed status lists."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
 from registry.service.published import MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer
+from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3, PINS
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.key import is_own_key, resolve_did_key
 from registry.standards.proofs.moments import parse_moment
@@ -61,20 +62,23 @@ class IssuerAudit:
     def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
         try:
-            issuers = material.issuers()
+            published = material.issuers()
         except MaterialUnavailable as error:
             self._incomplete.append(str(error))
             return
         except MaterialMalformed as error:
             yield malformed(material, error)
             return
-        known = {issuer.address for issuer in issuers or ()}
+        issuers = published.issuers if published is not None else ()
+        known = {issuer.address for issuer in issuers}
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
             where = Where(address, source=material.name)
             yield find("issuer_unpublished", "its DID, and where its status lists are", "nothing", where)
         read = _Read(material.name)
         self._read.append(read)
-        for issuer in issuers or ():
+        if published is not None:
+            yield from self._contexts(material.name, published.contexts)
+        for issuer in issuers:
             for answer in (self._document(material, read, issuer), self._lists(material, read, issuer)):
                 try:
                     yield from answer
@@ -94,6 +98,18 @@ class IssuerAudit:
                 if ours != theirs:
                     where = Where(address, source=other.name)
                     yield find("did_document_differs", f"{ours.hex()}, as in {first.name}", theirs.hex(), where)
+
+    def _contexts(self, name: str, contexts: Mapping[str, bytes]) -> Iterator[Finding]:
+        """Against what this program knows under the same address, and what an earlier audit was told."""
+        for url, digest in sorted(contexts.items()):
+            found = digest.hex()
+            known = {PINS[url].digest} if url in PINS else set()
+            if url == OPEN_BADGES_3_0_3:
+                known.add(FIRST_DIGEST)  # both were published
+            before = self._state.contexts.setdefault((name, url), found) if self._state is not None else found
+            if before != found or (known and found not in known):
+                expected = before if before != found else " or ".join(sorted(known))
+                yield find("context_changed", f"{short(url, 200)}: {expected}", found, Where(source=f"{name} {url}"))
 
     # --- DID documents ---
 

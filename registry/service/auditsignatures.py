@@ -18,6 +18,9 @@ __all__ = ["SignatureAudit"]
 
 _CODES = {ProofCode.CREATED_IN_FUTURE: "proof_after_anchor", ProofCode.KEY_OUT_OF_INTERVAL: "key_outside_interval"}
 
+# The leaf covers all of the credential, also what no context defines.
+_COVERED = (ProofCode.UNMAPPED_TERMS,)
+
 
 class SignatureAudit:
     """``documents``: the published DID documents as parsed JSON, by DID. Nobody is asked for others."""
@@ -48,7 +51,7 @@ class SignatureAudit:
         report, check = session.signature(credential, record.anchored_at, at=record.anchored_at, documents=documents)
         moment = time_text(min(record.anchored_at, LAST_SECOND))
         if report.status is ProofStatus.BAD:
-            bad = [outcome for outcome in report.outcomes if outcome.status is ProofStatus.BAD]
+            bad = [item for item in report.outcomes if item.status is ProofStatus.BAD and item.code not in _COVERED]
             for code, outcome in _by_code(bad).items():
                 observed = f"{outcome.code}: {outcome.detail}"
                 expected = f"a proof by a key of {short(did, 200)}, made by {moment}"

@@ -46,7 +46,7 @@ class Listed:
 @dataclass
 class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
-    ``keys``: verification methods that a DID document had.
+    ``keys``: verification methods that a DID document had; ``contexts``: digests by publication and URL.
 
     ``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
 
@@ -62,6 +62,7 @@ class AuditState:
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
     keys: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    contexts: dict[tuple[str, str], str] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     reorganised: bool = False  # whether the last audit's block is gone; not kept in the file
@@ -132,6 +133,7 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             for (name, issuer, purpose, number), (made, bits) in sorted(state.lists.items())
         ],
         "keys": [[name, did, methods] for (name, did), methods in sorted(state.keys.items())],
+        "contexts": [[name, url, digest] for (name, url), digest in sorted(state.contexts.items())],
         "findings": dict(sorted(state.findings.items())),
         "pending": state.pending,
     }
@@ -187,6 +189,7 @@ def _parse(data: bytes) -> AuditState:
             for name, issuer, purpose, number, made, bits in document["lists"]
         }
         state.keys = {(str(name), str(did)): list(map(str, found)) for name, did, found in document["keys"]}
+        state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
         state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
         state.pending = [dict(value) for value in document["pending"]]
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

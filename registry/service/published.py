@@ -33,6 +33,7 @@ from registry.service.publishedissuers import (
     MAX_ISSUERS_BYTES,
     MAX_LIST_BYTES,
     PublishedIssuer,
+    PublishedIssuers,
     document_path,
     list_path,
     parse_issuers,
@@ -142,7 +143,7 @@ class FolderMaterial:
     def live(self) -> bool:
         return False
 
-    def issuers(self) -> tuple[PublishedIssuer, ...] | None:
+    def issuers(self) -> PublishedIssuers | None:
         data = self._read(ISSUERS, MAX_ISSUERS_BYTES)
         return None if data is None else _parse_issuers(data)
 
@@ -223,7 +224,7 @@ class WebMaterial:
     def live(self) -> bool:
         return not self._static
 
-    def issuers(self) -> tuple[PublishedIssuer, ...] | None:
+    def issuers(self) -> PublishedIssuers | None:
         data = self._get(ISSUERS if self._static else "v1/issuers", MAX_ISSUERS_BYTES)
         if data is None or self._static:
             return None if data is None else _parse_issuers(data)
@@ -327,7 +328,7 @@ def _parse_listing(data: bytes) -> Listing:
     return Listing(chain_id, contract, batches)
 
 
-def _parse_issuers(data: bytes) -> tuple[PublishedIssuer, ...]:
+def _parse_issuers(data: bytes) -> PublishedIssuers:
     try:
         return parse_issuers(data)
     except InputError as error:

@@ -16,7 +16,7 @@ from registry.core.shape import Shape
 
 __all__ = [
     "ISSUERS", "ISSUERS_TYPE", "MAX_DOCUMENT_BYTES", "MAX_ISSUERS_BYTES", "MAX_LIST_BYTES", "IssuerMaterial",
-    "PublishedIssuer", "document_path", "list_path", "parse_issuers", "parse_issuers_page",
+    "PublishedIssuer", "PublishedIssuers", "document_path", "list_path", "parse_issuers", "parse_issuers_page",
 ]  # fmt: skip
 
 ISSUERS = "issuers.json"
@@ -25,6 +25,7 @@ MAX_ISSUERS_BYTES = 8 << 20
 MAX_DOCUMENT_BYTES = 256 << 10
 MAX_LIST_BYTES = 4 << 20
 _MAX_ISSUERS = 10_000
+_MAX_CONTEXTS = 1_000
 _TEXT = 1_000
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -45,6 +46,14 @@ class PublishedIssuer:
     name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedIssuers:
+    """``contexts``: SHA-256 of the RFC 8785 form of each JSON-LD context that credentials are read with, by URL."""
+
+    issuers: tuple[PublishedIssuer, ...]
+    contexts: Mapping[str, bytes]
+
+
 @runtime_checkable
 class IssuerMaterial(Protocol):
     """A publication that tells of issuers, too. ``live``: it is made when it is asked for, and no copy."""
@@ -54,7 +63,7 @@ class IssuerMaterial(Protocol):
     @property
     def live(self) -> bool: ...
 
-    def issuers(self) -> tuple[PublishedIssuer, ...] | None:
+    def issuers(self) -> PublishedIssuers | None:
         """None if nothing is said of any. Raises MaterialMalformed, MaterialUnavailable."""
         ...
 
@@ -77,14 +86,23 @@ def list_path(issuer: bytes, purpose: str, number: int) -> str:
     return f"status/{issuer.hex()}/{purpose}/{number}.json"
 
 
-def parse_issuers(data: bytes) -> tuple[PublishedIssuer, ...]:
+def parse_issuers(data: bytes) -> PublishedIssuers:
     """The issuers of issuers.json. Raises InputError."""
     shape = Shape(parse_json(data, MAX_ISSUERS_BYTES), ShapeError)
     shape.constant("type", ISSUERS_TYPE)
     shape.constant("version", 1)
     issuers = tuple(_issuer(item) for item in shape.inners("issuers", 0, _MAX_ISSUERS))
+    contexts = (
+        dict(_context(item) for item in shape.inners("contexts", 0, _MAX_CONTEXTS)) if "contexts" in shape else {}
+    )
     shape.finish()
-    return issuers
+    return PublishedIssuers(issuers, contexts)
+
+
+def _context(shape: Shape) -> tuple[str, bytes]:
+    found = shape.text("url", _short), shape.text("sha256", _hash)
+    shape.finish()
+    return found
 
 
 def _issuer(shape: Shape) -> PublishedIssuer:
@@ -104,13 +122,13 @@ def _short(text: str) -> str:
     return text
 
 
-def parse_issuers_page(data: bytes) -> tuple[PublishedIssuer, ...]:
+def parse_issuers_page(data: bytes) -> PublishedIssuers:
     """What GET /v1/issuers answers; members that mean nothing to an auditor may come and go. Raises InputError."""
     page = parse_json(data, MAX_ISSUERS_BYTES)
     found = page.get("issuers") if isinstance(page, Mapping) else None
     if not isinstance(found, list) or len(found) > _MAX_ISSUERS:
         raise InputError("a list of issuers is expected")
-    return tuple(_from_api(item) for item in found)
+    return PublishedIssuers(tuple(_from_api(item) for item in found), {})
 
 
 def _from_api(item: Any) -> PublishedIssuer:

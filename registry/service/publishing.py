@@ -24,6 +24,7 @@ from registry.service.issuers import SIGNS_HERE, Issuers
 from registry.service.published import LISTING, STATES, TYPE, leaves_path
 from registry.service.publishedissuers import ISSUERS, ISSUERS_TYPE, document_path, list_path
 from registry.service.statuslists import StatusLists
+from registry.standards.contexts.pins import PINS
 from registry.standards.did.document import document_hash
 from registry.standards.statuslist import PURPOSES
 
@@ -127,7 +128,8 @@ class Publishing:
                         path = folder / list_path(issuer.address, purpose, number)
                         changed |= self._write_below(path, self._lists.current(issuer, purpose, number))
             listed.append(entry)
-        listing = {"type": ISSUERS_TYPE, "version": 1, "issuers": listed}
+        contexts = [{"url": url, "sha256": pin.digest} for url, pin in sorted(PINS.items())]
+        listing = {"type": ISSUERS_TYPE, "version": 1, "issuers": listed, "contexts": contexts}
         return self._write(folder / ISSUERS, canonicalize(listing)) or changed
 
     def _write_below(self, path: Path, content: bytes) -> bool:

@@ -13,6 +13,7 @@ from registry.core.notation import parse_time
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
 from registry.service.published import FolderMaterial
+from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3
 from registry.standards.proofs.creating import add_proofs
 from registry.standards.statuslist import decode_list, encode_list
 from registry.wiring.files import write_if_changed
@@ -284,6 +285,35 @@ def _without_claims(block: Any) -> Any:
 
     block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
     return block
+
+
+# --- contexts -------------------------------------------------------------------------------------------------------
+
+
+def put_context(folder: Path, url: str, digest: str) -> None:
+    path = folder / "issuers.json"
+    listing = json.loads(path.read_bytes())
+    listing["contexts"] = [item for item in listing["contexts"] if item["url"] != url]
+    listing["contexts"].append({"url": url, "sha256": digest})
+    path.write_text(json.dumps(listing))
+
+
+def test_a_context_with_another_content(house: House, folder: Path) -> None:
+    put_context(folder, "https://www.w3.org/ns/credentials/v2", "55" * 32)
+    assert codes(audit(house.chain, folder)) == ["context_changed"]
+
+
+def test_both_contexts_of_open_badges_count(house: House, folder: Path) -> None:
+    put_context(folder, OPEN_BADGES_3_0_3, FIRST_DIGEST)
+    assert codes(audit(house.chain, folder)) == []
+
+
+def test_a_context_that_changes_under_its_address(house: House, folder: Path, tmp_path: Path) -> None:
+    put_context(folder, "https://terms.example/v1", "44" * 32)
+    assert codes(audit_again(house, folder, tmp_path)) == []
+    put_context(folder, "https://terms.example/v1", "55" * 32)
+    for _ in range(2):
+        assert codes(audit_again(house, folder, tmp_path)) == ["context_changed"]
 
 
 # --- over time ------------------------------------------------------------------------------------------------------

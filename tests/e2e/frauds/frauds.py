@@ -341,6 +341,15 @@ def key_taken_out_of_the_document(world: World) -> Answer:
     return watched(world, "--published", world.published)
 
 
+@finds("context_changed")
+def context_with_another_meaning(world: World) -> Answer:
+    document = issuers_of(world)
+    [entry] = [item for item in document["contexts"] if item["url"] == "https://www.w3.org/ns/credentials/v2"]
+    entry["sha256"] = "55" * 32
+    (world.published / "issuers.json").write_bytes(canonical(document))
+    return published(world)
+
+
 def issuers_of(world: World) -> Any:
     return json.loads((world.published / "issuers.json").read_bytes())
 
