@@ -29,14 +29,16 @@ from registry.core.shape import Shape
 from registry.service.deadlines import Deadline
 
 __all__ = [
-    "LISTING", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing", "Material", "MaterialMalformed",
-    "MaterialUnavailable", "Unplaced", "WebMaterial", "leaves_path", "open_material",
+    "DOCUMENT", "LISTING", "MAX_DOCUMENT_BYTES", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing",
+    "Material", "MaterialMalformed", "MaterialUnavailable", "Unplaced", "WebMaterial", "leaves_path", "open_material",
 ]  # fmt: skip
 
 LISTING = "registry.json"
+DOCUMENT = "did.json"
 TYPE = "PublishedBatches"
 STATES = ("anchored", "voided")
 MAX_LISTING_BYTES = 384 << 20
+MAX_DOCUMENT_BYTES = 1 << 18
 MAX_BATCHES = 1_000_000
 _MAX_COMMAS = 10 * (MAX_BATCHES + 1)
 MAX_LEAVES = 1 << 24  # the contract's limit for one batch
@@ -98,6 +100,10 @@ class Material(Protocol):
         """
         ...
 
+    def document(self) -> bytes | None:
+        """The registry's own DID document; None if there is none. Raises MaterialMalformed, MaterialUnavailable."""
+        ...
+
 
 def leaves_path(key: BatchKey) -> str:
     """Where the leaves of a batch are, relative to the listing."""
@@ -126,6 +132,9 @@ class FolderMaterial:
 
     def leaves(self, key: BatchKey, size: int) -> bytes | None:
         return self._read(leaves_path(key), size * HASH_BYTES)
+
+    def document(self) -> bytes | None:
+        return self._read(DOCUMENT, MAX_DOCUMENT_BYTES)
 
     def _read(self, name: str, limit: int) -> bytes | None:
         """At most ``limit + 1`` bytes of a plain file below the folder."""
@@ -192,6 +201,9 @@ class WebMaterial:
     def leaves(self, key: BatchKey, size: int) -> bytes | None:
         path = leaves_path(key) if self._static else f"v1/batches/{key.root.hex()}/{key.first}/leaves"
         return self._get(path, size * HASH_BYTES)
+
+    def document(self) -> bytes | None:
+        return self._get(DOCUMENT if self._static else f"registry/{DOCUMENT}", MAX_DOCUMENT_BYTES)
 
     def _pages(self) -> Listing:
         batches: list[PublishedBatch] = []

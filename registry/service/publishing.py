@@ -17,9 +17,10 @@ from registry.core.notation import chain_text, hex_text, time_text
 from registry.service.batching import Batch, Batching, BatchState
 from registry.service.context import Context
 from registry.service.declaring import Declaration, Declarations, erased_in
-from registry.service.errors import ConflictError
+from registry.service.errors import ConflictError, NotFoundError
 from registry.service.issuers import Issuers
-from registry.service.published import LISTING, STATES, TYPE, leaves_path
+from registry.service.promising import Promising
+from registry.service.published import DOCUMENT, LISTING, STATES, TYPE, leaves_path
 
 __all__ = ["Publication", "Publishing"]
 
@@ -82,6 +83,7 @@ class Publishing:
             "batches": listed,
         }
         folder.mkdir(parents=True, exist_ok=True)
+        self._write_document(folder / DOCUMENT)
         return Publication(len(listed), written, self._write(folder / LISTING, canonicalize(listing)))
 
     def _final(self) -> Iterator[Batch]:
@@ -89,6 +91,14 @@ class Publishing:
         while page := self._batching.page(None, after, _PAGE):
             after = page[-1].id
             yield from (batch for batch in page if batch.state is BatchState.FINAL)
+
+    def _write_document(self, path: Path) -> None:
+        """The keys that signed promises; a registry that has made none yet has none."""
+        try:
+            document = Promising(self._context).document()
+        except NotFoundError:
+            return
+        self._write(path, canonicalize(document))
 
     def _write_leaves(self, path: Path, batch: Batch) -> bool:
         if path.is_file() and path.stat().st_size == batch.size * HASH_BYTES:

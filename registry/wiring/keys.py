@@ -116,7 +116,9 @@ class SigningKeyFiles:
         if not path.exists():
             _make_folder(self._folder)
             cost = _DEV_SCRYPT_N if self._settings.uses_embedded_chain else RING_SCRYPT_N
-            create_key_ring(did, self._password, now, scrypt_n=cost).save(path)
+            with FileLock(path.with_suffix(".lock")):  # two processes at once would make two keys, and lose one
+                if not path.exists():
+                    create_key_ring(did, self._password, now, scrypt_n=cost).save(path)
         ring = self.ring(name)
         if ring.did != did and not (did == DID_KEY and ring.did.startswith(f"{DID_KEY}:")):
             raise InputError(f"The file {path} holds the signing keys of {ring.did}. Move it away first.")
