@@ -24,8 +24,6 @@ CredentialId = Annotated[str, typer.Argument(metavar="ID", help="The registry's 
 
 def register(app: typer.Typer) -> None:
     app.command("issue", cls=Command)(issue)
-    app.command("promise", cls=Command)(promise)
-    app.command("promise-key", cls=Command)(promise_key)
     app.command("reserve", cls=Command)(reserve)
     app.command("bundle", cls=Command)(bundle)
     app.command("erase", cls=Command)(erase)
@@ -126,51 +124,6 @@ class _optional:  # noqa: N801 - reads as a function: `with _optional(path) as w
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
-
-
-def promise(
-    credential_id: CredentialId,
-    issuer_name: IssuerName = None,
-    data: Data = None,
-    config: Config = None,
-) -> None:
-    """Print the registry's signed promise for a credential, over the leaf that it has now (always JSON)."""
-    from registry.core.canonical import canonicalize
-
-    with opened(data, config) as registry:
-        issuer, identifier = find_credential(registry, credential_id, issuer_name)
-        sys.stdout.write(canonicalize(registry.promising.again(issuer, identifier)).decode() + "\n")
-
-
-def promise_key(
-    rotate: Annotated[bool, typer.Option("--rotate", help="A new key signs promises from now on.")] = False,
-    compromised: Annotated[
-        bool, typer.Option("--compromised", help="With --rotate: somebody else may have the former key.")
-    ] = False,
-    data: Data = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Show the keys with which this registry signs promises, or replace the current one."""
-    from registry.core.notation import time_text
-    from registry.standards.keys import method_of
-
-    if compromised and not rotate:
-        raise typer.BadParameter("--compromised belongs to --rotate.")
-    out = Output(as_json)
-    with opened(data, config) as registry:
-        ring = registry.promising.rotate(compromised=compromised) if rotate else registry.promising.ensure()
-    keys = [
-        {
-            "key": method_of(ring.did, key),
-            "validFrom": time_text(key.valid_from),
-            "validUntil": None if key.valid_until is None else time_text(key.valid_until),
-            "publicKey": key.public_key.multikey,
-        }
-        for key in ring.keys
-    ]
-    out.table(("key", "valid from", "valid until", "public key"), [tuple(key.values()) for key in keys], "None.")
-    out.result({"did": ring.did, "keys": keys})
 
 
 def reserve(

@@ -32,14 +32,16 @@ class PromiseAudit:
         self._given: list[_Given] = []
         self.unread = 0  # promises that are due, and of whose issuer not all leaves could be read
 
-    def add(self, promise: Promise, source: str) -> Iterator[Finding]:
+    def elsewhere(self, promise: Promise, where: Where) -> Finding | None:
+        """Whether it is about another chain or contract than the audited one."""
         view = self._view
-        where = Where(issuer=promise.issuer, source=source)
-        if (promise.chain_id, promise.contract) != (view.chain_id, view.contract):
-            expected = f"{chain_text(view.chain_id)}, {hex_text(view.contract)}"
-            observed = f"{chain_text(promise.chain_id)}, {hex_text(promise.contract)}"
-            yield find("promise_other_registry", expected, observed, where)
-            return
+        if (promise.chain_id, promise.contract) == (view.chain_id, view.contract):
+            return None
+        expected = f"{chain_text(view.chain_id)}, {hex_text(view.contract)}"
+        observed = f"{chain_text(promise.chain_id)}, {hex_text(promise.contract)}"
+        return find("promise_other_registry", expected, observed, where)
+
+    def add(self, promise: Promise, where: Where) -> None:
         credential = (promise.registry, promise.issuer, promise.id)
         self._given.append(_Given(credential, promise.leaf, promise.anchored_before, where))
 

@@ -89,6 +89,10 @@ class PromiseFiles:
             yield _unreadable(error, source)
             return
         where = Where(issuer=promise.issuer, source=source)
+        elsewhere = self._audit.elsewhere(promise, where)
+        if elsewhere is not None:
+            yield elsewhere
+            return
         if promise.key.partition("#")[0] != document.did:
             observed = f"one of {short(promise.key, 200)}"
             yield find("promise_other_registry", f"a promise of {document.did}", observed, where)
@@ -97,7 +101,7 @@ class PromiseFiles:
         if wrong is not None:
             yield find("promise_forged", "the registry's signature", wrong, where)
             return
-        yield from self._audit.add(promise, source)
+        self._audit.add(promise, where)
 
 
 def _wrong(promise: Promise, signature: bytes, document: DidDocument) -> str | None:
@@ -138,7 +142,7 @@ def _promises(path: Path) -> Iterator[tuple[int, bytes]]:
         number = 0
         while line := file.readline(MAX_PROMISE_BYTES + 1):
             number += 1
-            if line.strip():
+            if line.strip() or len(line) > MAX_PROMISE_BYTES:
                 yield number, line
             while line and not line.endswith(b"\n"):
                 line = file.readline(1 << 16)

@@ -24,7 +24,7 @@ def test_an_accepted_credential_has_an_id_a_promise_and_links_but_no_index(api: 
     response = issuer.post("/v1/credentials", json={"credential": fresh()})
     assert response.status_code == 202
     body = response.json()
-    assert set(body) == {"id", "anchoredBefore", "repeated", "unmapped", "links"}
+    assert set(body) == {"id", "anchoredBefore", "repeated", "unmapped", "promise", "links"}
     assert response.headers["location"] == body["links"]["self"]
     assert body["links"]["bundle"] == f"https://registry.example/v1/credentials/{body['id']}/bundle"
 
