@@ -30,6 +30,7 @@ def show(
     ] = None,
     data: Data = None,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Print the signed promise for a credential, over the leaf that it has now (always JSON)."""
     from registry.core.canonical import canonicalize
