@@ -266,7 +266,7 @@ def found_registry(node: Node, place: Path, sizes: tuple[int, ...] = (40, 25), b
     data = place / "data"
     settings = data / "registry.toml"
     data.mkdir(parents=True)
-    settings.write_text(f"batch_max_size = {batch}\n")
+    settings.write_text(f"batch_max_size = {batch}\nopen_badges_only = false\nallow_unmapped = true\n")
 
     def registry(*arguments: str | Path) -> Any:
         done = run(data, node.url, *arguments, "--json")
