@@ -19,6 +19,7 @@ _PUBLIC = (
     (re.compile(r"/issuers/[^/]+/did\.json"), "GET"),
     (re.compile(r"/issuers/[^/]+/status/[^/]+/[^/]+"), "GET"),
     (re.compile(r"/\.well-known/did\.json"), "GET"),
+    (re.compile(r"/registry/did\.json"), "GET"),
     (re.compile(r"/openapi\.json"), "GET"),
 )
 _EXPOSED = "ETag, Link, Retry-After, X-Request-Id"

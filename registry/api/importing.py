@@ -21,6 +21,7 @@ from registry.core.errors import RegistryError
 from registry.core.notation import time_text
 from registry.service.issuers import Issuer
 from registry.service.issuing import Issuing, LineResult
+from registry.service.promising import Promising
 
 __all__ = ["MAX_IMPORTS", "Imports", "SpoolResponse", "split_lines"]
 
@@ -41,7 +42,13 @@ class Imports:
         self._limiter = CapacityLimiter(at_once)
 
     async def run(
-        self, issuing: Issuing, issuer: Issuer, chunks: AsyncIterator[bytes], key: str | None, max_line: int
+        self,
+        issuing: Issuing,
+        promising: Promising,
+        issuer: Issuer,
+        chunks: AsyncIterator[bytes],
+        key: str | None,
+        max_line: int,
     ) -> Spool:
         """Takes all lines; returns the results as NDJSON. Raises RequestError (503) if too many imports run.
 
@@ -56,7 +63,7 @@ class Imports:
             return await anext(chunks, None)
 
         def work() -> Spool:
-            return _import(issuing, issuer, lambda: from_thread.run(next_chunk), key, max_line)
+            return _import(issuing, promising, issuer, lambda: from_thread.run(next_chunk), key, max_line)
 
         try:
             return await to_thread.run_sync(work, limiter=self._limiter)
@@ -66,17 +73,23 @@ class Imports:
 
 
 def _import(
-    issuing: Issuing, issuer: Issuer, next_chunk: Callable[[], bytes | None], key: str | None, max_line: int
+    issuing: Issuing,
+    promising: Promising,
+    issuer: Issuer,
+    next_chunk: Callable[[], bytes | None],
+    key: str | None,
+    max_line: int,
 ) -> Spool:
     spool: Spool = SpooledTemporaryFile(_SPOOL_IN_MEMORY)  # noqa: SIM115 - SpoolResponse closes
     counts = {"lines": 0, "accepted": 0, "repeated": 0, "refused": 0}
     stopped: Exception | None = None
     try:
+        promising.unlock()
         try:
             for result in issuing.import_lines(issuer, split_lines(next_chunk, max_line), key):
                 counts["lines"] += 1
                 counts[_outcome(result)] += 1
-                spool.write(orjson.dumps(_line(result), option=orjson.OPT_APPEND_NEWLINE))
+                spool.write(orjson.dumps(_line(promising, issuer, result), option=orjson.OPT_APPEND_NEWLINE))
         except (ClientDisconnect, RequestError):
             raise  # nobody reads an answer any more, or the body never ended
         except Exception as error:
@@ -121,7 +134,7 @@ def _outcome(result: LineResult) -> str:
     return "repeated" if result.accepted.repeated else "accepted"
 
 
-def _line(result: LineResult) -> dict[str, Any]:
+def _line(promising: Promising, issuer: Issuer, result: LineResult) -> dict[str, Any]:
     if result.error is not None:
         return {"line": result.line, "error": problem_of(result.error).to_json()}
     if result.accepted is None:
@@ -131,6 +144,7 @@ def _line(result: LineResult) -> dict[str, Any]:
         "id": result.accepted.id,
         "anchoredBefore": time_text(result.accepted.promised_at),
         "repeated": result.accepted.repeated,
+        "promise": promising.promise(issuer, result.accepted),
     }
     return line | ({"unmapped": list(result.accepted.unmapped)} if result.accepted.unmapped else {})
 

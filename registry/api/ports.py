@@ -15,6 +15,7 @@ from registry.service.identities import Identities
 from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
 from registry.service.judging import Judging
+from registry.service.promising import Promising
 from registry.service.reserving import Reserving
 from registry.service.selfauditing import SelfAudit
 from registry.service.signing import Signing
@@ -52,6 +53,8 @@ class Registry(Protocol):
     def signing(self) -> Signing: ...
     @property
     def issuing(self) -> Issuing: ...
+    @property
+    def promising(self) -> Promising: ...
     @property
     def reserving(self) -> Reserving: ...
     @property

@@ -271,6 +271,7 @@ class Receipt(_Out):
     anchored_before: str
     repeated: bool = Field(description="the same request was accepted before")
     unmapped: list[str] = Field(default=[], description="JSON pointers of what no context defines, if that is taken")
+    promise: dict[str, Any] = Field(description="signed by the registry (docs/spec/promise.md): keep it")
     links: dict[str, str]
 
 
@@ -303,6 +304,7 @@ class ImportLine(_Out):
     anchored_before: str | None = None
     repeated: bool | None = None
     unmapped: list[str] | None = None
+    promise: dict[str, Any] | None = None
     error: Problem | None = None
     summary: dict[str, Any] | None = None
 

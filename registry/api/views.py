@@ -78,18 +78,19 @@ class Views:
     def api_key(self, key: ApiKey) -> schemas.ApiKeyOut:
         return schemas.ApiKeyOut(id=key.id, secret=key.secret, scopes=list(key.scopes))
 
-    def receipt(self, accepted: Accepted) -> schemas.Receipt:
+    def receipt(self, issuer: Issuer, accepted: Accepted) -> schemas.Receipt:
         return schemas.Receipt(
             id=accepted.id,
             anchored_before=time_text(accepted.promised_at),
             repeated=accepted.repeated,
             unmapped=list(accepted.unmapped),
+            promise=self._registry.promising.promise(issuer, accepted),
             links=self.credential_links(accepted.id),
         )
 
     def credential_links(self, credential_id: str) -> dict[str, str]:
         own = f"{self._base}/credentials/{credential_id}"
-        return {"self": own, "status": f"{own}/status", "bundle": f"{own}/bundle"}
+        return {"self": own, "status": f"{own}/status", "bundle": f"{own}/bundle", "promise": f"{own}/promise"}
 
     def credential(self, state: CredentialState) -> schemas.CredentialOut:
         batch = state.batch

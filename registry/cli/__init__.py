@@ -9,6 +9,7 @@ from registry.cli import (
     credentials,
     demo,
     issuers,
+    promises,
     serving,
     setup,
     signing,
@@ -35,7 +36,8 @@ def _registry() -> None:
 
 # In the order in which they are used.
 for _module in (
-    demo, setup, issuers, templates, credentials, batches, serving, signing, status, verifying, badges, auditing,
+    demo, setup, issuers, templates, credentials, promises, batches, serving, signing, status, verifying, badges,
+    auditing,
 ):  # fmt: skip
     _module.register(app)
 

@@ -47,6 +47,9 @@ def audit(
     credentials: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Bundles (*.json) to hold against the leaves.")
     ] = None,
+    promises: Annotated[
+        Path | None, typer.Option(metavar="DIR|FILE", help="Signed promises (*.json, *.ndjson); needs --published.")
+    ] = None,
     database: Annotated[bool, typer.Option("--database", help="Also audit the data folder's own tables.")] = False,
     cross_check: Annotated[bool, typer.Option("--cross-check", help="Compute every root with merklelib too.")] = False,
     declared_delay: Annotated[
@@ -76,6 +79,7 @@ def audit(
 ) -> None:
     """Look for fraud, trusting the chain only. Exit code: 0 clean, 1 findings, 3 could not finish."""
     from registry.service.auditing import Auditing
+    from registry.service.auditpromises import promise_files
     from registry.service.published import open_material
     from registry.service.selfaudit import audit_database
 
@@ -112,6 +116,7 @@ def audit(
             delay=declared_delay,
             processes=processes,
             signatures=not no_signatures,
+            promises=promise_files(promises) if promises else (),
         )
         source = registry.context.database if registry is not None and database else None
         inside: Inside | None = None

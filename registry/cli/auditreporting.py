@@ -51,6 +51,8 @@ def _tell(out: Output, report: "AuditReport", *, published: bool) -> None:
         out.say("No published material was named (--published), so no leaves were audited.")
     if report.bundles:
         out.say(f"{report.bundles:,} bundles were held against them.")
+    if report.promises:
+        out.say(f"{report.promises:,} promises were checked.")
     if report.findings:
         out.say("")
         out.table(["severity", "finding", "level", "times", "where"], _summary(report.findings), empty="")

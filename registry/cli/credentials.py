@@ -45,6 +45,9 @@ def issue(
     supersedes: Annotated[
         str | None, typer.Option(metavar="ID", help="The one credential of FILE corrects this one, which is revoked.")
     ] = None,
+    promises: Annotated[
+        Path | None, typer.Option("--promises", metavar="FILE", help="Write the signed promises as NDJSON.")
+    ] = None,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -62,7 +65,12 @@ def issue(
         counts = {"lines": 0, "accepted": 0, "repeated": 0, "refused": 0}
         refused: list[dict[str, Any]] = []
         promised = 0
-        with _optional(results) as answers, out.track("Issuing", source.size) as on_bytes:
+        registry.promising.unlock()
+        with (
+            _optional(results) as answers,
+            _optional(promises) as promised_to,
+            out.track("Issuing", source.size) as on_bytes,
+        ):
             for line in registry.issuing.import_submissions(issuer, source.read(key or source.key, on_bytes)):
                 counts["lines"] += 1
                 if line.accepted is None:
@@ -78,6 +86,10 @@ def issue(
                     promised = max(promised, line.accepted.promised_at)
                     counts["repeated" if line.accepted.repeated else "accepted"] += 1
                     answer = {"line": line.line, "id": line.accepted.id, "repeated": line.accepted.repeated}
+                    if results or promises:
+                        signed = registry.promising.promise(issuer, line.accepted)
+                        answer["promise"] = signed
+                        promised_to(signed)
                 answers(answer)
         _report(out, counts, refused, issuer, promised)
     raise typer.Exit(1 if counts["refused"] else 0)

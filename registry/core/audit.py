@@ -43,6 +43,7 @@ class Level(StrEnum):
     CHAIN = "chain"
     PUBLISHED = "published"
     CREDENTIALS = "credentials"
+    PROMISES = "promises"
     DATABASE = "database"
 
 
@@ -95,6 +96,7 @@ class FindingKind:
 def _kinds() -> Mapping[str, FindingKind]:
     critical, warning, info = Severity.CRITICAL, Severity.WARNING, Severity.INFO
     chain, published, credentials, database = Level.CHAIN, Level.PUBLISHED, Level.CREDENTIALS, Level.DATABASE
+    promises = Level.PROMISES
     rows = (
         ("code_hash_differs", chain, critical,
          "The contract is not the one it is said to be; nothing that it records can be relied on."),
@@ -206,6 +208,18 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The credential names an issuer whose DID document does not name the address that anchored it."),
         ("voided_batch_credential", credentials, warning,
          "The credential stands in a batch that the issuer has voided: it is revoked, from its beginning."),
+        ("promise_unreadable", promises, warning,
+         "What was handed in is no promise; it was not audited."),
+        ("promise_other_registry", promises, warning,
+         "The promise is about another chain or contract, or another registry's, than what was audited."),
+        ("promise_forged", promises, critical,
+         "No key that the registry publishes signed this in its time: it was made up, or the key was taken away."),
+        ("promise_broken", promises, critical,
+         "The registry promised to have this leaf anchored by now, and it stands nowhere in the issuer's batches."),
+        ("promise_replaced", promises, warning,
+         "Another leaf was anchored than was promised first. Only the registry says that it is the same credential."),
+        ("promise_late", promises, warning,
+         "Anchored later than was promised. The promise was broken, which alone is no fraud."),
         ("batch_other_root", database, critical,
          "The database has another batch at indexes that were anchored with another root."),
         ("anchor_lost", database, critical,

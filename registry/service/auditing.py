@@ -18,6 +18,7 @@ from registry.core.model import BlockRef
 from registry.service.auditbundles import BundleAudit
 from registry.service.auditissuers import IssuerAudit
 from registry.service.auditmaterial import MaterialAudit, malformed
+from registry.service.auditpromises import PromiseFiles
 from registry.service.auditreport import AuditReport, report_to_json
 from registry.service.auditstate import AuditState, StateFile
 from registry.service.chainreading import Remembered, block_times, read_chain, read_history
@@ -59,12 +60,14 @@ class Auditing:
     file: StateFile | None = None
     processes: int = 0
     signatures: bool = True
+    promises: Sequence[Path] = ()
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
     _published: MaterialAudit | None = field(default=None, init=False)
     _issuers: IssuerAudit | None = field(default=None, init=False)
     _bundles: BundleAudit | None = field(default=None, init=False)
+    _promises: PromiseFiles | None = field(default=None, init=False)
     _times: dict[int, int] = field(default_factory=dict, init=False)
 
     def run(self, inside: Inside | None = None) -> AuditReport:
@@ -84,6 +87,8 @@ class Auditing:
             self._compare(view, wanted, [item for item in self.chains[1:] if item.name in others])
             self._audit_published(view, listings)
             self._audit_bundles(view)
+            if self.promises:
+                self._audit_promises(view, listings)
             if inside is not None:
                 declared = self._published.declared if self._published else {}
                 self._findings += inside(self.chains[0].chain, view, declared)
@@ -206,6 +211,14 @@ class Auditing:
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)
 
+    def _audit_promises(self, view: ChainView, listings: Sequence[tuple[Material, Listing]]) -> None:
+        """Keys and leaves are those of the first publication that was read."""
+        first = self._published.first if self._published else None
+        material = listings[0][0] if listings and first else None
+        self._promises = audit = PromiseFiles(view, material)
+        self._findings += audit.run(self.promises, first.anchored_leaves() if first else {})
+        self._incomplete += audit.incomplete
+
     def _report(self, block: BlockRef | None) -> AuditReport:
         chain, view = self.chains[0].chain, self._view
         published = self._published.first if self._published else None
@@ -222,6 +235,7 @@ class Auditing:
             material=published.digest if published else None,
             leaves=published.size if published else 0,
             bundles=self._bundles.count if self._bundles else 0,
+            promises=self._promises.count if self._promises else None,
             findings=tuple(in_order(self._findings)),
             incomplete=tuple(dict.fromkeys(self._incomplete)),
             figures=figures_of(view, self._times, accepted, valid_from) if view else None,

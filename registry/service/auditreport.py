@@ -35,6 +35,7 @@ class AuditReport:
     findings: tuple[Finding, ...]
     incomplete: tuple[str, ...]
     figures: Figures | None = None
+    promises: int | None = None  # None: none were handed in
 
     @property
     def exit_code(self) -> int:
@@ -70,6 +71,7 @@ def report_to_json(report: AuditReport, made_at: int | None = None) -> dict[str,
             "credentials": report.credentials,
             "leaves": report.leaves,
             "bundles": report.bundles,
+            **({} if report.promises is None else {"promises": report.promises}),
         },
         "counts": {severity.value: report.count(severity) for severity in Severity},
         "findings": [finding_to_json(finding) for finding in report.findings],

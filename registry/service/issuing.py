@@ -54,12 +54,15 @@ class Accepted:
     """The issuer's answer: the registry's id, and until when it promises to have the credential anchored.
 
     ``unmapped``: JSON pointers of what no signature over the RDF covers, where the policy takes it all the same.
+    ``leaf`` is the one it has now, ``accepted_at`` when it was first accepted: what a signed promise is about.
     """
 
     id: str
     promised_at: int
     repeated: bool  # the same request was accepted before
     unmapped: tuple[str, ...] = ()
+    leaf: bytes = field(kw_only=True)
+    accepted_at: int = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +106,19 @@ class Issuing:
         """What the same request was answered before, None if nothing. Raises ConflictError: the key was for another."""
         with self._context.database.read() as connection:
             row = connection.execute(
-                select(credentials.c.id, credentials.c.promised_at, credentials.c.request_digest).where(
-                    credentials.c.issuer_id == issuer.id, credentials.c.idempotency_key == idempotency_key
-                )
+                select(
+                    credentials.c.id,
+                    credentials.c.promised_at,
+                    credentials.c.request_digest,
+                    credentials.c.leaf,
+                    credentials.c.accepted_at,
+                ).where(credentials.c.issuer_id == issuer.id, credentials.c.idempotency_key == idempotency_key)
             ).one_or_none()
         if row is None:
             return None
         if row.request_digest != request:
             raise _key_reused()
-        return Accepted(row.id, row.promised_at, repeated=True)
+        return Accepted(row.id, row.promised_at, repeated=True, leaf=row.leaf, accepted_at=row.accepted_at)
 
     def issue(self, issuer: Issuer, document: Any, suites: Sequence[str] = PROOF_SET) -> dict[str, Any]:
         """Takes any unsigned credential and gives it out secured at once; it is anchored later (docs/adr/145).
@@ -199,6 +206,8 @@ class Issuing:
                 credentials.c.promised_at,
                 credentials.c.request_digest,
                 credentials.c.idempotency_key,
+                credentials.c.leaf,
+                credentials.c.accepted_at,
             ).where(credentials.c.issuer_id == issuer.id, credentials.c.idempotency_key.in_(keys))
         )
         by_key = {row.idempotency_key: row for row in rows}
@@ -211,6 +220,8 @@ class Issuing:
                     credentials.c.promised_at,
                     credentials.c.request_digest,
                     credentials.c.external_id,
+                    credentials.c.leaf,
+                    credentials.c.accepted_at,
                 ).where(credentials.c.issuer_id == issuer.id, credentials.c.external_id.in_(ids))
             )
         }
@@ -224,7 +235,7 @@ class Issuing:
                 same = by_id[item.external_id]  # its request needs no key of its own: the answer is the credential
                 row = same if same.request_digest == item.request_digest else None
             if row is not None and row.request_digest == item.request_digest:
-                answers[id(item)] = Accepted(row.id, row.promised_at, repeated=True, unmapped=item.unmapped)
+                answers[id(item)] = _accepted(row.id, row, item, repeated=True)
             elif row is not None or (key and key in keys_here):
                 answers[id(item)] = _key_reused()
             elif item.external_id is not None and item.external_id in known:
@@ -285,7 +296,7 @@ class Issuing:
                 continue
             values = self._row(issuer, item, row.credential_index)
             rows.append({"key": row.id} | {f"new_{name}": value for name, value in values.items()})
-            answers[id(item)] = Accepted(row.id, values["promised_at"], repeated=False, unmapped=item.unmapped)
+            answers[id(item)] = _accepted(row.id, values, item)
         if rows:
             connection.execute(_FILL, rows)
 
@@ -306,7 +317,7 @@ class Issuing:
             identifier = new_id(self._context.random)
             values = self._row(issuer, item, index, contents.get(index))
             rows.append({"id": identifier, "issuer_id": issuer.id, "credential_index": index, **values})
-            answers[id(item)] = Accepted(identifier, values["promised_at"], repeated=False, unmapped=item.unmapped)
+            answers[id(item)] = _accepted(identifier, values, item)
         connection.execute(insert(credentials), rows)
         connection.execute(
             update(issuers).where(issuers.c.id == issuer.id).values(next_index=issuer.next_index + len(rows))
@@ -345,6 +356,13 @@ class Issuing:
             "accepted_at": now,
             "promised_at": now + self._context.rules.promise_seconds,
         }
+
+
+def _accepted(identifier: str, values: AnyRow | dict[str, Any], item: Prepared, *, repeated: bool = False) -> Accepted:
+    row = values if isinstance(values, dict) else values._asdict()
+    return Accepted(
+        identifier, row["promised_at"], repeated, item.unmapped, leaf=row["leaf"], accepted_at=row["accepted_at"]
+    )
 
 
 def _take_chunk(items: Iterator[Submission | LineResult]) -> list[Submission | LineResult]:

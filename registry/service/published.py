@@ -41,11 +41,12 @@ from registry.service.publishedissuers import (
 )
 
 __all__ = [
-    "LISTING", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing", "Material", "MaterialMalformed",
-    "MaterialUnavailable", "Unplaced", "WebMaterial", "leaves_path", "open_material",
+    "DOCUMENT", "LISTING", "MAX_DOCUMENT_BYTES", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing",
+    "Material", "MaterialMalformed", "MaterialUnavailable", "Unplaced", "WebMaterial", "leaves_path", "open_material",
 ]  # fmt: skip
 
 LISTING = "registry.json"
+DOCUMENT = "did.json"
 TYPE = "PublishedBatches"
 STATES = ("anchored", "voided")
 MAX_LISTING_BYTES = 384 << 20
@@ -110,6 +111,10 @@ class Material(Protocol):
         """
         ...
 
+    def registry_document(self) -> bytes | None:
+        """The registry's own DID document; None if there is none. Raises MaterialMalformed, MaterialUnavailable."""
+        ...
+
 
 def leaves_path(key: BatchKey) -> str:
     """Where the leaves of a batch are, relative to the listing."""
@@ -153,6 +158,9 @@ class FolderMaterial:
 
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         return self._read(list_path(issuer.address, purpose, number), MAX_LIST_BYTES)
+
+    def registry_document(self) -> bytes | None:
+        return self._read(DOCUMENT, MAX_DOCUMENT_BYTES)
 
     def _read(self, name: str, limit: int) -> bytes | None:
         """At most ``limit + 1`` bytes of a plain file below the folder."""
@@ -242,6 +250,9 @@ class WebMaterial:
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         place = list_path(issuer.address, purpose, number)
         return self._get(place if self._static else f"issuers/{issuer.name}/status/{purpose}/{number}", MAX_LIST_BYTES)
+
+    def registry_document(self) -> bytes | None:
+        return self._get(DOCUMENT if self._static else f"registry/{DOCUMENT}", MAX_DOCUMENT_BYTES)
 
     def _pages(self) -> Listing:
         batches: list[PublishedBatch] = []

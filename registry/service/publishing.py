@@ -21,7 +21,8 @@ from registry.service.declaring import Declaration, Declarations, erased_in
 from registry.service.errors import ConflictError, NotFoundError
 from registry.service.identities import Identities
 from registry.service.issuers import SIGNS_HERE, Issuers
-from registry.service.published import LISTING, STATES, TYPE, leaves_path
+from registry.service.promising import Promising
+from registry.service.published import DOCUMENT, LISTING, STATES, TYPE, leaves_path
 from registry.service.publishedissuers import ISSUERS, ISSUERS_TYPE, document_path, list_path
 from registry.service.statuslists import StatusLists
 from registry.standards.contexts.pins import PINS
@@ -99,6 +100,7 @@ class Publishing:
             "batches": listed,
         }
         folder.mkdir(parents=True, exist_ok=True)
+        self._write_document(folder / DOCUMENT)
         changed = self._write(folder / LISTING, canonicalize(listing))
         ends: dict[bytes, int] = {}
         for batch in final:
@@ -141,6 +143,14 @@ class Publishing:
         while page := self._batching.page(None, after, _PAGE):
             after = page[-1].id
             yield from (batch for batch in page if batch.state is BatchState.FINAL)
+
+    def _write_document(self, path: Path) -> None:
+        """The keys that signed promises; a registry that has made none yet has none."""
+        try:
+            document = Promising(self._context).document()
+        except NotFoundError:
+            return
+        self._write(path, canonicalize(document))
 
     def _write_leaves(self, path: Path, batch: Batch) -> bool:
         if path.is_file() and path.stat().st_size == batch.size * HASH_BYTES:

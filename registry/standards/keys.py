@@ -35,6 +35,7 @@ __all__ = [
     "SigningKey",
     "create_key_ring",
     "load_key_ring",
+    "method_of",
 ]
 
 # In place of a DID: the did:key of the key that is made for it.

@@ -25,6 +25,7 @@ from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
 from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
+from registry.service.promising import Promising
 from registry.service.reserving import Reserving
 from registry.service.selfauditing import SelfAudit
 from registry.service.signing import Signing
@@ -56,6 +57,7 @@ class Registry:
     hosting: Hosting
     signing: Signing
     issuing: Issuing
+    promising: Promising
     reserving: Reserving
     correcting: Correcting
     resolver: DidResolver
@@ -215,6 +217,7 @@ def _assemble(settings: Settings, binding: Binding, database: Database, operator
         hosting=Hosting(context, issuers, identities, ControllerFiles(settings)),
         signing=Signing(context, issuers, _recover),
         issuing=issuing,
+        promising=Promising(context),
         correcting=Correcting(context, issuing, status),
         reserving=Reserving(context),
         resolver=resolver,

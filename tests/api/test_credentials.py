@@ -7,6 +7,10 @@ import pytest
 from sqlalchemy import update
 
 from registry.core.bundle import parse_bundle
+from registry.core.errors import InputError
+from registry.core.promise import parse_promise, signed_bytes
+from registry.standards.did.document import parse_did_document
+from registry.standards.proofs.report import VerificationKey
 from registry.store.tables import issuers
 from support.served import Api, Client, fresh, problem
 
@@ -24,7 +28,7 @@ def test_an_accepted_credential_has_an_id_a_promise_and_links_but_no_index(api: 
     response = issuer.post("/v1/credentials", json={"credential": fresh()})
     assert response.status_code == 202
     body = response.json()
-    assert set(body) == {"id", "anchoredBefore", "repeated", "unmapped", "links"}
+    assert set(body) == {"id", "anchoredBefore", "repeated", "unmapped", "promise", "links"}
     assert response.headers["location"] == body["links"]["self"]
     assert body["links"]["bundle"] == f"https://registry.example/v1/credentials/{body['id']}/bundle"
 
@@ -266,3 +270,34 @@ def test_a_bundle_is_given_to_whoever_knows_the_id_and_only_once_if_it_is_kept(a
     assert (again.status_code, again.content) == (304, b"")
     head = api.public.head(path)
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", response.headers["etag"])
+
+
+# --- promises ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_promise_is_signed_with_a_key_that_anybody_can_read(api: Api, issuer: Client) -> None:
+    body = issuer.post("/v1/credentials", json={"credential": fresh()}).json()
+    promise, signature = parse_promise(body["promise"])
+    assert (promise.id, body["promise"]["anchoredBefore"]) == (body["id"], body["anchoredBefore"])
+    response = api.public.get("/registry/did.json")
+    assert response.headers["content-type"] == "application/did+json"
+    key = parse_did_document(response.json(), "did:web:registry.example:registry").key(promise.key)
+    assert isinstance(key, VerificationKey)
+    assert key.public_key.verifies(signature, signed_bytes(promise))
+
+
+def test_the_promise_can_be_had_again_by_its_issuer_only(api: Api, issuer: Client) -> None:
+    body = issuer.post("/v1/credentials", json={"credential": fresh()}).json()
+    path = body["links"]["promise"].removeprefix("https://registry.example")
+    assert issuer.get(path).json()["leaf"] == body["promise"]["leaf"]
+    problem(api.new_issuer().get(path), 404, "no_such_credential")
+    problem(api.public.get(path), 401, "no_api_key")
+
+
+def test_nothing_is_accepted_that_cannot_be_promised(api: Api, issuer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise InputError("The password of the keystores is not set.")
+
+    monkeypatch.setattr(api.house.promising, "unlock", refuse)
+    assert issuer.post("/v1/credentials", json={"credential": fresh()}).status_code >= 400
+    assert issuer.get("/v1/credentials").json()["credentials"] == []

@@ -53,6 +53,7 @@ def test_of_many_thousand_lines_the_broken_one_is_named_and_the_rest_taken(issue
     assert broken["error"]["code"] == "not_json"
     assert len({answer["id"] for answer in answers if "id" in answer}) == 5_999
     assert all(answer["anchoredBefore"] for answer in answers if "id" in answer)
+    assert all(answer["promise"]["id"] == answer["id"] for answer in answers if "id" in answer)
     assert stored(issuer) == 5_999
 
 

@@ -6,12 +6,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import core_world as w
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from registry.core import leaf
 from registry.core.bundle import MAX_ANCHORS, MAX_PATH, parse_bundle, serialize_bundle
 from registry.core.canonical import MAX_DEPTH, canonicalize, parse_json
 from registry.core.merkle import MerkleTree, hash_node, verify_inclusion
 from registry.core.policy import parse_policy, serialize_policy
+from registry.core.promise import parse_promise, promise_to_json, signed_bytes
 from registry.core.verify import verify
 
 SPEC = Path(__file__).parents[2] / "docs/spec"
@@ -93,3 +95,15 @@ def test_every_field_of_a_policy_is_in_the_table() -> None:
     document = json.loads(block("policy.md", "json"))
     inner = {f"{name}[].{field}" for name in ("chains", "issuers") for field in document[name][0]}
     assert set(listed) == {"version", "clockSkewSeconds", "maxEvidenceAgeSeconds"} | inner
+
+
+def test_promise() -> None:
+    document = json.loads(block("promise.md", "json"))
+    promise, signature = parse_promise(document)
+    signed = block("promise.md", "text").encode()
+    assert signed_bytes(promise) == signed
+    assert f"The {len(signed)} bytes" in text("promise.md")
+    assert canonicalize(promise_to_json(promise, signature)).decode() == block("promise.md", "json")
+    assert Ed25519PrivateKey.from_private_bytes(bytes(range(32))).sign(signed) == signature
+    rows = re.findall(r"^\| `(\w+)` \|", text("promise.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(document)

@@ -19,6 +19,7 @@ from registry.service.issuers import Issuer, Issuers
 from registry.service.issuing import Issuing
 from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
+from registry.service.promising import Promising
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
 from registry.service.status import StatusService
@@ -136,6 +137,7 @@ class House:
         self.signing = Signing(self.context, self.issuers, recover)
         self.resolver = DidResolver(None, self.clock)
         self.issuing = Issuing(self.context, KeyFinder(self.identities, self.resolver))
+        self.promising = Promising(self.context)
         self.reserving = Reserving(self.context)
         self.batching = Batching(self.context)
         self.status = StatusService(self.context, self.issuers)

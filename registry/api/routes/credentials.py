@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
@@ -50,12 +50,13 @@ def submit_credential(
     data, or a bare commitment. The same request with the same Idempotency-Key gets the same answer.
     """
     submission, inside = _submission(body, idempotency_key)
+    registry.promising.unlock()
     with _inside(inside):
         if body.supersedes is None:
             accepted = registry.issuing.take(issuer, submission)
         else:
             accepted = registry.correcting.supersede(issuer, body.supersedes, submission, body.reason)
-    receipt = Views(registry).receipt(accepted)
+    receipt = Views(registry).receipt(issuer, accepted)
     response.headers["Location"] = receipt.links["self"]
     return receipt
 
@@ -112,6 +113,12 @@ def list_credentials(
 def read_credential(registry: RegistryDep, issuer: AnyIssuer, credential_id: CredentialId) -> CredentialOut:
     """How far one of the caller's own credentials has come."""
     return Views(registry).credential(Catalogue(registry.context).look_up(issuer, credential_id))
+
+
+@router.get("/{id}/promise", responses=errors(401, 403, 404))
+def read_promise(registry: RegistryDep, issuer: AnyIssuer, credential_id: CredentialId) -> dict[str, Any]:
+    """The registry's signed promise for one of the caller's credentials, over the leaf that it has now."""
+    return registry.promising.again(issuer, credential_id)
 
 
 @router.post(

@@ -41,5 +41,7 @@ async def import_credentials(
     check_media_type(request, _ACCEPTED.__contains__, NDJSON)
     imports: Imports = request.app.state.imports
     max_line = registry.context.rules.max_credential_bytes
-    spool = await imports.run(registry.issuing, issuer, read_chunks(request), idempotency_key, max_line)
+    spool = await imports.run(
+        registry.issuing, registry.promising, issuer, read_chunks(request), idempotency_key, max_line
+    )
     return SpoolResponse(spool, NDJSON)

@@ -8,6 +8,7 @@ from registry.api.caching import answer, entity_tag
 from registry.api.openapi import errors
 from registry.api.paths import ListNumber
 from registry.api.ports import RegistryDep
+from registry.core.canonical import canonicalize
 from registry.service.errors import BadRequestError
 from registry.standards.proofs.moments import parse_moment
 
@@ -40,6 +41,12 @@ def read_did_document(registry: RegistryDep, name: str, request: Request) -> Res
 def read_root_document(registry: RegistryDep, request: Request) -> Response:
     """The DID document of the issuer whose did:web is this host alone."""
     return answer(request, registry.identities.published(registry.identities.root()), _DID, dict(_CACHED))
+
+
+@router.get("/registry/did.json", response_class=Response, responses={**_answers(_DID), **errors(404)})
+def read_registry_document(registry: RegistryDep, request: Request) -> Response:
+    """The DID document of the registry itself: the keys, of now and before, with which it signs promises."""
+    return answer(request, canonicalize(registry.promising.document()), _DID, dict(_CACHED))
 
 
 @router.get(

@@ -733,3 +733,79 @@ def node_denies_the_records(world: World) -> Answer:
 
     with lying_node(world.node, lie) as url:
         return world.audit(url=url)
+
+
+# --- promises: last, because the chain's clock does not go back -------------------------------------------------------
+
+
+def with_promises(world: World, *more: Any) -> Answer:
+    return published(world, "--promises", world.promises, *more)
+
+
+@finds("promise_forged")
+def promise_with_an_earlier_time(world: World) -> Answer:
+    path, document = world.promise()
+    path.write_text(json.dumps({**document, "anchoredBefore": document["acceptedAt"]}))
+    return with_promises(world)
+
+
+@finds("promise_forged")
+def promise_whose_key_was_taken_away(world: World) -> Answer:
+    world.registry("promise", "rotate")
+    world.registry("publish", world.published)
+    document = json.loads((world.published / "did.json").read_bytes())
+    first, second = document["verificationMethod"]
+    document["verificationMethod"] = [{**first, "publicKeyMultibase": second["publicKeyMultibase"]}, second]
+    (world.published / "did.json").write_bytes(canonical(document))
+    return with_promises(world)
+
+
+@finds("promise_other_registry")
+def promise_of_another_chain(world: World) -> Answer:
+    path, _ = world.promise()
+    path.write_text(path.read_text().replace("eip155:31337", "eip155:1"))
+    return with_promises(world)
+
+
+@finds("promise_unreadable")
+def promise_that_is_none(world: World) -> Answer:
+    (world.promises / "none.json").write_bytes(b'{"type": \xff')
+    return with_promises(world)
+
+
+@finds("promise_replaced")
+def leaf_exchanged_before_it_was_anchored(world: World) -> Answer:
+    _, first = world.accept("exchanged")
+    assert world.sql("UPDATE credentials SET leaf = ? WHERE id = ?", sha(b"another"), first["id"])
+    second = json.loads(world.registry("promise", "show", first["id"]).stdout)
+    assert second["leaf"] == sha(b"another").hex() != first["leaf"]
+    (world.promises / "second.json").write_text(json.dumps(second))
+    at, _, _ = world.anchor([sha(b"another")])
+    world.publish_batch(at, [sha(b"another")])
+    return with_promises(world)
+
+
+@finds("promise_broken")
+def accepted_and_never_anchored(world: World) -> Answer:
+    world.accept("lost")
+    assert with_promises(world)[0] == 0  # it is not due yet
+    world.later(30)
+    return with_promises(world)
+
+
+@finds("promise_broken")
+def another_leaf_anchored_in_its_place(world: World) -> Answer:
+    world.accept("exchanged")
+    at, _, _ = world.anchor([sha(b"another")])
+    world.publish_batch(at, [sha(b"another")])
+    world.later(30)
+    return with_promises(world)
+
+
+@finds("promise_late")
+def anchored_after_the_promised_time(world: World) -> Answer:
+    leaf = bytes.fromhex(world.accept("late")[1]["leaf"])
+    world.later(30)
+    at, _, _ = world.anchor([leaf])
+    world.publish_batch(at, [leaf])
+    return with_promises(world)

@@ -98,6 +98,7 @@ class World:
     bundles: Path
     issuers: dict[str, str]
     contract: str
+    promises: Path
     arguments: list[str] = field(default_factory=list)
 
     # the command line
@@ -210,6 +211,23 @@ class World:
             ],
         }  # fmt: skip
 
+    # promises
+
+    def promise(self, number: int = 0) -> tuple[Path, Any]:
+        path = sorted(self.promises.glob("*.ndjson"))[number]
+        return path, json.loads(path.read_bytes().splitlines()[0])
+
+    def accept(self, name: str) -> tuple[Path, Any]:
+        """A credential that the registry accepts and promises, and that nobody anchors."""
+        file, path = self.data.with_name("accepted.json"), self.promises / f"{name}.ndjson"
+        file.write_text(json.dumps(credential(name)))
+        self.registry("issue", file, "--issuer", "uni", "--promises", path)
+        return path, json.loads(path.read_bytes())
+
+    def later(self, days: int) -> None:
+        self.node.rpc("evm_increaseTime", days * 86_400)
+        self.node.rpc("evm_mine")
+
     # the registry's tables
 
     def sql(self, statement: str, *values: Any) -> int:
@@ -260,20 +278,22 @@ def found_registry(node: Node, place: Path, sizes: tuple[int, ...] = (40, 25), b
     node.fund("0x" + operator.removeprefix("0x"))
     made = registry("deploy", "--no-record")
     issuers = {name: registry("issuer", "create", name)["address"] for name in ("uni", "school")}
+    promises = place / "promises"
+    promises.mkdir()
     for number, size in enumerate(sizes):
         file = place / f"{number}.ndjson"
         file.write_text("\n".join(json.dumps(credential(f"{number}:{at}")) for at in range(size)))
-        registry("issue", file, "--issuer", "uni")
+        registry("issue", file, "--issuer", "uni", "--promises", promises / f"{number}.ndjson")
         registry("worker", "--once")
     file = place / "school.json"
     file.write_text(json.dumps(credential("school")))
-    registry("issue", file, "--issuer", "school")
+    registry("issue", file, "--issuer", "school", "--promises", promises / "school.ndjson")
     registry("worker", "--once")
     registry("revoke", "urn:example:0:3", "--issuer", "uni")
     for _ in range(3):
         node.rpc("anvil_mine", hex(2))
         registry("worker", "--once")
-    world = World(node, data, place / "published", place / "bundles", issuers, made["contract"])
+    world = World(node, data, place / "published", place / "bundles", issuers, made["contract"], promises)
     registry("publish", world.published)
     registry("bundle", "--all", world.bundles)
     return world
@@ -284,11 +304,12 @@ def fraud_in(world: World, place: Path) -> Iterator[World]:
     """A copy of everything; the chain is put back at the end."""
     snapshot = world.node.rpc("evm_snapshot")
     try:
-        for name in ("data", "published", "bundles"):
+        for name in ("data", "published", "bundles", "promises"):
             shutil.copytree(getattr(world, name), place / name)
         yield World(
-            world.node, place / "data", place / "published", place / "bundles", dict(world.issuers), world.contract
-        )
+            world.node, place / "data", place / "published", place / "bundles", dict(world.issuers), world.contract,
+            place / "promises",
+        )  # fmt: skip
     finally:
         world.node.rpc("evm_revert", snapshot)
 

@@ -39,11 +39,15 @@ def test_a_fraud_is_found_and_no_other_alleged(world: World, fraud: Fraud) -> No
 
 
 def test_the_registry_that_they_are_planted_in_is_clean(world: World) -> None:
-    everything = ("--published", world.published, "--credentials", world.bundles, "--cross-check")
+    everything = (
+        "--published", world.published, "--credentials", world.bundles, "--promises", world.promises, "--cross-check",
+    )  # fmt: skip
     for inside in (False, True):
         code, report = world.audit(*everything, inside=inside)
         assert (code, report["findings"], report["incomplete"]) == (0, [], [])
-        assert report["audited"] == {"issuers": 2, "batches": 3, "credentials": 66, "leaves": 66, "bundles": 66}
+        assert report["audited"] == {
+            "issuers": 2, "batches": 3, "credentials": 66, "leaves": 66, "bundles": 66, "promises": 66,
+        }  # fmt: skip
 
 
 def test_a_clean_registry_of_ten_thousand(anvil_for_module: Any, tmp_path: Path) -> None:
