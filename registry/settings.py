@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     # What verification may ask others for: DID documents (did:web) and status lists.
     fetch_documents: bool = True
     fetch_loopback: bool = False
+    did_documents: Path | None = None
 
     # Promises to issuers.
     public_url: str = "http://127.0.0.1:8000"

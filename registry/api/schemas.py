@@ -235,6 +235,10 @@ class IssuerOut(_Out):
     links: dict[str, str]
 
 
+class IssuersOut(_Out):
+    issuers: list[IssuerOut]
+
+
 class RotationOut(_Out):
     """``key`` signs from now on. ``claimed``: its document's claim is under way; if not, ``note`` says why."""
 

@@ -70,6 +70,9 @@ def audit(
         int | None, typer.Option(min=0, max=65_535, help="With --watch: metrics for Prometheus, on 127.0.0.1.")
     ] = None,
     processes: Annotated[int, typer.Option(min=0, help="For bundles; 0: one for each core.")] = 0,
+    no_signatures: Annotated[
+        bool, typer.Option("--no-signatures", help="Leave the proofs of credentials out: a millisecond and more each.")
+    ] = False,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -112,6 +115,8 @@ def audit(
             cross_check=cross_check,
             delay=declared_delay,
             promises=promise_files(promises) if promises else (),
+            processes=processes,
+            signatures=not no_signatures,
         )
         source = registry.context.database if registry is not None and database else None
         inside: Inside | None = None
@@ -154,7 +159,7 @@ def publish(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Write all final batches with their leaves as static files, for auditors (docs/spec/published.md)."""
+    """Write final batches, DID documents and status lists as static files (docs/spec/published.md)."""
     from registry.service.publishing import Publishing
     from registry.wiring.files import write_if_changed
 
@@ -164,6 +169,8 @@ def publish(
             registry.context,
             registry.issuers,
             registry.batching,
+            registry.identities,
+            registry.status_lists,
             lambda path, content: write_if_changed(path, content, mode=0o644),
         )
         done = publishing.publish(folder)

@@ -11,6 +11,7 @@ from registry.cli.output import Output
 
 if TYPE_CHECKING:
     from registry.service.issuers import Issuer
+    from registry.service.issuing import LineResult, Submission
     from registry.wiring import Registry
 
 __all__ = ["find_credential", "register", "the_issuer"]
@@ -44,6 +45,9 @@ def issue(
     promises: Annotated[
         Path | None, typer.Option("--promises", metavar="FILE", help="Write the signed promises as NDJSON.")
     ] = None,
+    supersedes: Annotated[
+        str | None, typer.Option(metavar="ID", help="The one credential of FILE corrects this one, which is revoked.")
+    ] = None,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -55,6 +59,11 @@ def issue(
     source = open_source(file, template)
     with opened(data, config) as registry:
         issuer = the_issuer(registry, issuer_name)
+        if supersedes is not None:
+            if promises is not None:
+                raise typer.BadParameter("With --supersedes, ask `registry promise show ID` for the promise.")
+            _correct(registry, out, issuer, list(source.read(key or source.key)), supersedes)
+            return
         counts = {"lines": 0, "accepted": 0, "repeated": 0, "refused": 0}
         refused: list[dict[str, Any]] = []
         promised = 0
@@ -86,6 +95,23 @@ def issue(
                 answers(answer)
         _report(out, counts, refused, issuer, promised)
     raise typer.Exit(1 if counts["refused"] else 0)
+
+
+def _correct(
+    registry: "Registry", out: Output, issuer: "Issuer", items: "list[Submission | LineResult]", former: str
+) -> None:
+    from registry.core.notation import time_text
+    from registry.service.issuing import Submission
+
+    if len(items) != 1:
+        raise typer.BadParameter("--supersedes is for a file with one credential.")
+    [item] = items
+    if not isinstance(item, Submission):
+        raise item.error or AssertionError("a line without error or credential")
+    accepted = registry.correcting.supersede(issuer, former, item)
+    before = time_text(accepted.promised_at)
+    out.say(f"Accepted as {accepted.id}, promised to be anchored before {before}; {former} is going to be revoked.")
+    out.result({"id": accepted.id, "supersedes": former, "anchoredBefore": before, "repeated": accepted.repeated})
 
 
 def _report(

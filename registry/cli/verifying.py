@@ -24,10 +24,12 @@ __all__ = ["register"]
 _AT_ONCE = 200
 _EXIT = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 3}
 _UNREADABLE = 2
+_WORSE = (0, 3, 1, 2)
+# What was asked and cannot be told is no yes: scripts go by the exit code.
 _WHOSE = {
-    True: "It names this e-mail address as its learner's.",
-    False: "It is SOMEBODY ELSE'S: it does not name this e-mail address.",
-    None: "Whose it is cannot be told from an e-mail address: it names none.",
+    True: (0, "It names this e-mail address as its learner's."),
+    False: (1, "It is SOMEBODY ELSE'S: it does not name this e-mail address."),
+    None: (3, "Whose it is cannot be told from an e-mail address: it names none."),
 }
 
 
@@ -76,9 +78,13 @@ def verify(
         list[str] | None,
         typer.Option(metavar="DID[=0x…]", help="Trust this issuer, anchoring as this address; without: unanchored."),
     ] = None,
+    did_documents: Annotated[
+        Path | None,
+        typer.Option("--did-documents", metavar="FILE|DIR", help="DID documents that count without asking anybody."),
+    ] = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="As of this time: 2026-11-27T12:00:00Z.")] = None,
     subject_email: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Is it this person's? If not, the exit code is 1.")
+        str | None, typer.Option(metavar="ADDRESS", help="Is it this person's? If not: exit code 1; unknown: 3.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every check.")] = False,
     data: Data = None,
@@ -104,6 +110,8 @@ def verify(
     chains: set[tuple[str, str]] = set()
     with ExitStack() as stack:
         settings = load(data, config)
+        if did_documents is not None:
+            settings = settings.model_copy(update={"did_documents": did_documents})
         verifier = _verifier(settings, asked, paths, stack)
         advance = stack.enter_context(out.track("Verifying", len(paths)))
         for start in range(0, len(paths), _AT_ONCE):
@@ -111,7 +119,7 @@ def verify(
             for path, outcome in zip(part, _judge(verifier, part, question), strict=True):
                 codes.add(_tell(out, path, outcome, verbose, results, chains))
             advance(len(part))
-        exit_code = next(code for code in (2, 1, 3, 0) if code in codes)
+        exit_code = max(codes, key=_WORSE.index)
         _close(out, settings, chains, results, exit_code)
     raise typer.Exit(exit_code)
 
@@ -171,8 +179,10 @@ def _tell(
         for check in outcome.checks:
             out.say(f"    {check.outcome.value:<8} {check.name}: {check.detail}")
     if outcome.subject_asked:
-        out.say(f"    {_WHOSE[outcome.subject_matches]}")
-    return 1 if outcome.subject_matches is False else _EXIT[outcome.status.value]
+        code, words = _WHOSE[outcome.subject_matches]
+        out.say(f"    {words}")
+        return max((code, _EXIT[outcome.status.value]), key=_WORSE.index)
+    return _EXIT[outcome.status.value]
 
 
 def _sentence(verdict: "Verdict") -> str:

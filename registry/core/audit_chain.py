@@ -1,7 +1,7 @@
 """Auditing what a node shows of the contract: its state against its history, and against the contract's own rules."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -9,7 +9,7 @@ from registry.core.model import BatchRecord, BlockRef, StatusWords
 from registry.core.notation import hex_text
 from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["AnchoredBatch", "ChainView", "audit_chain", "compare_nodes"]
+__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain", "compare_nodes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,23 @@ class AnchoredBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A DID document that an issuer's address claimed (the event ``DidClaimed``)."""
+
+    issuer: bytes
+    did: str
+    document_hash: bytes
+    claimed_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChainView:
     """All that an audit reads of the contract, at one block of one node.
 
     ``records``: the state's record of every batch that the history or the material names, None where there is none.
     ``words`` are the state's status words, ``told`` those that the history adds up to, by (issuer, word number); words
     that are not named are 0. ``revocations``: block numbers and how many bits were set anew in them, by the history.
+    ``changes``: each word after each block that touched it, in order; ``voided_in``: the block that voided a batch.
     """
 
     chain_id: int
@@ -42,6 +53,9 @@ class ChainView:
     words: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
     told: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
     revocations: tuple[tuple[int, int], ...] = ()
+    changes: Mapping[tuple[bytes, int], Sequence[tuple[int, StatusWords]]] = field(default_factory=dict)
+    voided_in: Mapping[BatchKey, int] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
 
     def batches(self) -> dict[BatchKey, BatchRecord]:
         """The batches that the contract has."""

@@ -17,11 +17,13 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from anchors.base import AnchorBatch, EvidenceQuery, IssuerState, SetDid, SetKey, SetSuspension
+from registry.core.errors import InputError
 from registry.core.model import BatchRecord, BlockRef
 from registry.service import operations
 from registry.service.batching import UNFINISHED, Batch, BatchState, load_batches
 from registry.service.context import Context
-from registry.service.intake import COMMITMENT, SECURED
+from registry.service.errors import BusyError
+from registry.service.intake import ISSUED, SECURED, is_out
 from registry.service.issuers import HOSTED, SELF, Issuer, Issuers, lock_issuer
 from registry.service.operations import ANCHOR, SET_DID, SET_KEY, SUSPEND, Operation
 from registry.service.outbox import Outbox, is_live
@@ -41,6 +43,7 @@ _RENEW = (
     .values(
         credential_index=bindparam("index"),
         state=bindparam("now"),
+        external_id=bindparam("own"),
         content=bindparam("text"),
         salt=bindparam("fresh"),
         leaf=bindparam("hash"),
@@ -124,7 +127,16 @@ class Anchoring:
                 or changed
             )
         # Only what is final, and what is ours, counts: a foreign anchor beyond that may be gone again tomorrow.
-        self._displace(issuer, max(finally_next, kept))
+        try:
+            self._displace(issuer, max(finally_next, kept))
+        except (BusyError, InputError) as error:  # nothing is changed, and the others' business goes on
+            _log.error("The credentials of %s cannot be signed again: %s", issuer.name, error)
+            reason = (
+                f"Somebody else anchored with the key of {issuer.name}, so that its credentials have to be signed "
+                "again at other indexes, and they cannot be just now. Nothing is accepted until then; the operator's "
+                "log says why."
+            )
+            return self._set_halted(issuer, reason) or changed
         return True
 
     def _mark_anchored(self, issuer: Issuer, batch: Batch, record: BatchRecord, final: BlockRef | None) -> bool:
@@ -267,6 +279,7 @@ class Anchoring:
                 credentials.c.state,
                 credentials.c.form,
                 credentials.c.reserved_until,
+                credentials.c.external_id,
                 credentials.c.content,
             )
             .where(open_, credentials.c.credential_index < 0)
@@ -287,18 +300,20 @@ class Anchoring:
         What its issuer secured for the old index cannot be moved: it has to be handed in again. A tombstone's leaf is
         random; were it kept, a batch of tombstones could get a root that it had before.
         """
-        tombstone = {"now": row.state, "text": None, "fresh": None, "hash": self._context.random(32)}
+        tombstone = {
+            "now": row.state, "own": row.external_id, "text": None, "fresh": None, "hash": self._context.random(32),
+        }  # fmt: skip
         if row.state == "RESERVED":
             return tombstone | {"now": "UNUSED"}
         if row.state != "LIVE":
             return tombstone
-        if row.form == COMMITMENT or (row.form == SECURED and row.reserved_until is not None):
-            return tombstone | {"now": "NEEDS_RESUBMIT"}
+        if row.form != ISSUED and is_out(row.form, row.reserved_until):
+            return tombstone | {"now": "NEEDS_RESUBMIT", "own": None}  # its "id" is free for what comes again
         salt = self._context.random(32)
         content = row.content
         if row.form != SECURED:
             content = self._securing.secure(issuer, unsecured(content), index)
-        return {"now": "LIVE", "text": content, "fresh": salt, "hash": leaf_of(content, salt)}
+        return {"now": "LIVE", "own": row.external_id, "text": content, "fresh": salt, "hash": leaf_of(content, salt)}
 
     def _requeue_status(self, connection: Connection, issuer: Issuer) -> None:
         """Status calls that name old indexes are not wanted any more; their requests wait for the new anchors."""
@@ -338,7 +353,7 @@ class Anchoring:
                 issuer = self._issuers.by_id(operation.issuer_id)
                 states[issuer.id] = issuer, self._context.chain.read_issuer(issuer.address, head)
             issuer, state = states[operation.issuer_id]
-            if operation.kind == SET_DID and operation.authority is not None and _comes_later(operation, state):
+            if operation.kind == SET_DID and self._is_fresh(operation, head) and _comes_later(operation, state):
                 claiming.add(issuer.id)
             if operation.kind == ANCHOR and issuer.id in claiming:
                 self._note(operation, "Waits for the claim of the issuer's DID.")
@@ -407,6 +422,11 @@ class Anchoring:
         with self._context.database.write() as connection:
             return operations.set_nonce(connection, operation, state.nonce)
 
+    def _is_fresh(self, operation: Operation, head: BlockRef) -> bool:
+        """Whether it has a signature that can still be used."""
+        latest = max(self._context.clock(), head.timestamp) + _SIGNATURE_MARGIN_SECONDS
+        return operation.authority is not None and operation.authority.deadline > latest
+
     def _is_authorised(self, operation: Operation, issuer: Issuer, head: BlockRef) -> bool:
         """Whether the call can be made now: by our key of a hosted issuer, or with a signature that still counts."""
         authority = operation.authority
@@ -416,7 +436,7 @@ class Anchoring:
             claim = issuer.mode == HOSTED and operation.kind == SET_DID
             how = f"registry issuer claim {issuer.name}" if claim else "registry sign"
             self._note(operation, f"Waits for the issuer's signature: `{how}`.")
-        elif authority.deadline > max(self._context.clock(), head.timestamp) + _SIGNATURE_MARGIN_SECONDS:
+        elif self._is_fresh(operation, head):
             return True
         else:
             with self._context.database.write() as connection:

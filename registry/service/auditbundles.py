@@ -3,12 +3,13 @@
 import gc
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -17,11 +18,14 @@ from registry.core.audit_credentials import CredentialAudit, Examined
 from registry.core.bundle import MAX_BUNDLE_BYTES
 from registry.core.bundle_reading import BundleReader
 from registry.core.errors import InputError
+from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
+from registry.service.auditsignatures import SignatureAudit
 
 __all__ = ["BundleAudit", "printable_name"]
 
 _MANY = 4_000  # files, below which further processes cost more than they save
+_MANY_SIGNED = 500  # the same where proofs are judged, at a millisecond and more each
 _CHUNK = 500  # files for one process at a time
 _AHEAD = 4  # chunks under way for each process
 _ASKED = 100  # transactions of batches that are not on chain
@@ -30,12 +34,21 @@ _Answer = tuple[list[Examined], list[str]]
 
 
 class BundleAudit:
-    """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core."""
+    """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
+
+    ``documents``: the issuers' published DID documents, by DID; None: proofs are not judged.
+    """
 
     def __init__(
-        self, view: ChainView, leaves: dict[BatchKey, bytes], delay: int | None = None, processes: int = 0
+        self,
+        view: ChainView,
+        leaves: dict[BatchKey, bytes],
+        delay: int | None = None,
+        processes: int = 0,
+        documents: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._part = _Part(view, leaves, delay)
+        self._part = _Part(view, leaves, delay, documents)
+        self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
         self.incomplete: list[str] = []
@@ -44,7 +57,7 @@ class BundleAudit:
 
     def run(self, paths: Sequence[Path]) -> Iterator[Finding]:
         """In the order of ``paths``, whoever examines them: the same folder gives the same findings."""
-        alone = self._processes == 1 or len(paths) < _MANY
+        alone = self._processes == 1 or len(paths) < self._many
         for examined, incomplete in self._alone(paths) if alone else self._together(paths):
             self.incomplete += incomplete
             for item in examined:
@@ -84,13 +97,21 @@ class _Given:
     view: ChainView
     leaves: dict[BatchKey, bytes]
     delay: int | None
+    documents: Mapping[str, Mapping[str, Any]] | None
 
 
 class _Part:
     """What one process does: reads, parses and examines. It keeps nothing of what it has seen."""
 
-    def __init__(self, view: ChainView, leaves: dict[BatchKey, bytes], delay: int | None) -> None:
-        self.given = _Given(view, leaves, delay)
+    def __init__(
+        self,
+        view: ChainView,
+        leaves: dict[BatchKey, bytes],
+        delay: int | None,
+        documents: Mapping[str, Mapping[str, Any]] | None,
+    ) -> None:
+        self.given = _Given(view, leaves, delay, documents)
+        self._signatures = None if documents is None else SignatureAudit(view, documents)
         self.audit = CredentialAudit(view, leaves.get, delay)
         self._reader = BundleReader()
 
@@ -118,8 +139,16 @@ class _Part:
                 where = Where(source=name)
                 found.append(Examined((find("credential_unreadable", "a bundle", short(str(error), 300), where),)))
             else:
-                found.append(self.audit.examine(bundle, name, canonical))
+                examined = self.audit.examine(bundle, name, canonical)
+                found.append(self._with_signature(bundle, examined, incomplete))
         return found, incomplete
+
+    def _with_signature(self, bundle: Bundle, examined: Examined, incomplete: list[str]) -> Examined:
+        """What is not the anchored credential has no time at which its proofs could be judged."""
+        if self._signatures is None or any(item.code == "credential_not_in_batch" for item in examined.findings):
+            return examined
+        found = tuple(self._signatures.examine(bundle, examined.where, incomplete))
+        return replace(examined, findings=(*examined.findings, *found)) if found else examined
 
 
 _part: _Part | None = None
@@ -127,7 +156,7 @@ _part: _Part | None = None
 
 def _start(given: _Given) -> None:
     global _part  # noqa: PLW0603 - what each process of the pool is given once
-    _part = _Part(given.view, given.leaves, given.delay)
+    _part = _Part(given.view, given.leaves, given.delay, given.documents)
 
 
 def _examine(paths: list[str]) -> _Answer:

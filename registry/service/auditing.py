@@ -16,12 +16,14 @@ from registry.core.audit_over_time import gone_anchors
 from registry.core.audit_published import PublishedBatch
 from registry.core.model import BlockRef
 from registry.service.auditbundles import BundleAudit
+from registry.service.auditissuers import IssuerAudit
 from registry.service.auditmaterial import MaterialAudit, malformed
 from registry.service.auditpromises import PromiseFiles
 from registry.service.auditreport import AuditReport, report_to_json
 from registry.service.auditstate import AuditState, StateFile
 from registry.service.chainreading import Remembered, block_times, read_chain, read_history
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
+from registry.service.publishedissuers import IssuerMaterial
 
 __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
 
@@ -45,6 +47,7 @@ class Auditing:
     ``first_block``: where the contract was deployed. ``cross_check``: compute every root with merklelib as well.
     ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
     the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
+    ``signatures``: judge the proofs of bundles' credentials, too.
     """
 
     chains: Sequence[NamedChain]
@@ -57,10 +60,12 @@ class Auditing:
     file: StateFile | None = None
     processes: int = 0
     promises: Sequence[Path] = ()
+    signatures: bool = True
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
     _published: MaterialAudit | None = field(default=None, init=False)
+    _issuers: IssuerAudit | None = field(default=None, init=False)
     _bundles: BundleAudit | None = field(default=None, init=False)
     _promises: PromiseFiles | None = field(default=None, init=False)
     _times: dict[int, int] = field(default_factory=dict, init=False)
@@ -182,6 +187,13 @@ class Auditing:
         for material, listing in listings:
             self._findings += audit.add(material, listing)
         self._findings += audit.finish()
+        self._issuers = issuers = IssuerAudit(
+            view, self.chains[0].chain, self.first_block, self._incomplete, self.state
+        )
+        for material, listing in listings:
+            if isinstance(material, IssuerMaterial) and listing.contract == view.contract:
+                self._findings += issuers.add(material, {batch.key.issuer for batch in listing.batches})
+        self._findings += issuers.finish()
 
     def _is_newer(self, key: BatchKey) -> bool:
         """Whether a batch was anchored behind the audited block: it is the next audit's."""
@@ -190,7 +202,11 @@ class Auditing:
 
     def _audit_bundles(self, view: ChainView) -> None:
         first = self._published.first if self._published else None
-        self._bundles = audit = BundleAudit(view, first.anchored_leaves() if first else {}, self.delay, self.processes)
+        leaves = first.anchored_leaves() if first else {}
+        documents = {did: dict(item.content) for did, item in self._issuers.documents.items()} if self._issuers else {}
+        self._bundles = audit = BundleAudit(
+            view, leaves, self.delay, self.processes, documents if self.signatures else None
+        )
         self._findings += audit.run(self.bundles)
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)

@@ -14,6 +14,7 @@ from registry.core.notation import chain_text, hex_text, short
 from registry.service.auditstate import AuditState, Listed, StateFile
 from registry.service.oracle import merklelib_root
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
+from registry.service.publishedissuers import IssuerMaterial
 
 __all__ = ["MaterialAudit"]
 
@@ -154,7 +155,7 @@ class MaterialAudit:
                 self.delays.add(max(record.anchored_at - batch.accepted_from, 0), record.size)
 
 
-def malformed(material: Material, error: MaterialMalformed, key: BatchKey | None = None) -> Finding:
+def malformed(material: Material | IssuerMaterial, error: MaterialMalformed, key: BatchKey | None = None) -> Finding:
     where = Where(source=material.name) if key is None else Where.batch(key, source=material.name)
     return find("material_malformed", "material as documented", short(str(error), 300), where)
 

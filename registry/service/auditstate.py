@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from registry.core.audit import BatchKey
-from registry.core.audit_chain import AnchoredBatch
+from registry.core.audit_chain import AnchoredBatch, Claim
 from registry.core.canonical import parse_json
 from registry.core.errors import InputError, ShapeError
 from registry.core.model import BatchRecord, BlockRef, StatusWords
@@ -25,7 +25,11 @@ from registry.service.published import FolderMaterial, MaterialMalformed, Materi
 __all__ = ["AuditState", "Listed", "StateFile"]
 
 _TYPE = "AuditState"
+_VERSION = 2
 _MAX_BYTES = 1 << 30
+
+ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
+
 _hash = partial(parse_hex, length=32, prefix="")
 _address = partial(parse_hex, length=20, prefix="")
 
@@ -41,7 +45,10 @@ class Listed:
 
 @dataclass
 class AuditState:
-    """``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
+    """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
+    ``keys``: verification methods that a DID document had.
+
+    ``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
 
     ``lost`` are anchors that were final and are gone, ``findings`` those of the last audits by their
     fingerprints, ``pending`` the events that nobody has taken yet.
@@ -53,6 +60,8 @@ class AuditState:
     remembered: Remembered | None = None
     lost: list[AnchoredBatch] = field(default_factory=list)
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
+    lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
+    keys: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     reorganised: bool = False  # whether the last audit's block is gone; not kept in the file
@@ -102,7 +111,7 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
     known = state.remembered
     return {
         "type": _TYPE,
-        "version": 1,
+        "version": _VERSION,
         "chain": chain_text(state.chain_id),
         "contract": hex_text(state.contract),
         "block": _block_to_json(state.block),
@@ -118,6 +127,11 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             }
             for name, listed in sorted(state.materials.items())
         ],
+        "lists": [
+            [name, issuer.hex(), purpose, number, made, bits]
+            for (name, issuer, purpose, number), (made, bits) in sorted(state.lists.items())
+        ],
+        "keys": [[name, did, methods] for (name, did), methods in sorted(state.keys.items())],
         "findings": dict(sorted(state.findings.items())),
         "pending": state.pending,
     }
@@ -128,10 +142,14 @@ def _history_to_json(history: History, records: Mapping[BatchKey, BatchRecord]) 
         "block": _block_to_json(history.block),
         "batches": [_batch_to_json(item) for item in history.batches],
         "issuers": sorted(issuer.hex() for issuer in history.issuers),
-        "voided": [_key(key) for key in sorted(history.voided)],
+        "voided": [[*_key(key), block] for key, block in sorted(history.voided.items())],
         "words": [
-            [issuer.hex(), word, f"{words.revoked:x}", f"{words.suspended:x}"]
-            for (issuer, word), words in sorted(history.told.items())
+            [issuer.hex(), word, block, f"{words.revoked:x}", f"{words.suspended:x}"]
+            for (issuer, word), states in sorted(history.changes.items())
+            for block, words in states
+        ],
+        "claims": [
+            [claim.issuer.hex(), claim.did, claim.document_hash.hex(), claim.claimed_at] for claim in history.claims
         ],
         "revocations": sorted(history.revocations.items()),
         "records": [
@@ -156,7 +174,7 @@ def _key(key: BatchKey) -> list[Any]:
 def _parse(data: bytes) -> AuditState:
     document = parse_json(data, _MAX_BYTES)
     try:
-        if (document["type"], document["version"]) != (_TYPE, 1):
+        if (document["type"], document["version"]) != (_TYPE, _VERSION):
             raise ShapeError("it is of another type or version")
         state = AuditState(parse_chain(document["chain"]), parse_hex(document["contract"], 20))
         state.block = _block(document["block"])
@@ -164,6 +182,11 @@ def _parse(data: bytes) -> AuditState:
         state.lost = [_batch(row) for row in document["lost"]]
         for item in document["materials"]:
             state.materials[str(item["name"])] = dict(_listed(row) for row in item["batches"])
+        state.lists = {
+            (str(name), _address(issuer), str(purpose), int(number)): (int(made), str(bits))
+            for name, issuer, purpose, number, made, bits in document["lists"]
+        }
+        state.keys = {(str(name), str(did)): list(map(str, found)) for name, did, found in document["keys"]}
         state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
         state.pending = [dict(value) for value in document["pending"]]
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -176,13 +199,17 @@ def _remembered(value: dict[str, Any]) -> Remembered:
         block=_block(value["block"]),
         batches=[_batch(row) for row in value["batches"]],
         issuers={_address(issuer) for issuer in value["issuers"]},
-        voided={_read_key(row) for row in value["voided"]},
-        told={
-            (_address(issuer), int(word)): StatusWords(int(revoked, 16), int(suspended, 16))
-            for issuer, word, revoked, suspended in value["words"]
-        },
+        voided={_read_key(row): int(row[3]) for row in value["voided"]},
+        claims=[
+            Claim(_address(issuer), str(did), _hash(hashed), int(claimed_at))
+            for issuer, did, hashed, claimed_at in value["claims"]
+        ],
         revocations={int(number): int(count) for number, count in value["revocations"]},
     )
+    for issuer, word, block, revoked, suspended in value["words"]:
+        place, states = (_address(issuer), int(word)), StatusWords(int(revoked, 16), int(suspended, 16))
+        history.changes.setdefault(place, []).append((int(block), states))
+        history.told[place] = states
     records = {_read_key(row): BatchRecord(*map(int, row[3:7])) for row in value["records"]}
     return Remembered(history, records)
 

@@ -144,23 +144,26 @@ class Batching:
     def due(self) -> list[int]:
         """The issuers (ids) that have a batch to seal: enough of it is open, or it has been open for long enough."""
         rules, now = self._context.rules, self._context.clock()
-        # What is open is the end of an issuer's sequence, so its first credential tells how many there are; and it is
-        # among the oldest, as indexes are given in the order of acceptance.
-        inner = credentials.alias()
-        open_ = (inner.c.issuer_id == issuers.c.id) & inner.c.batch_id.is_(None)
-        first = select(func.min(inner.c.credential_index)).where(open_).correlate(issuers).scalar_subquery()
+        # What is open is the end of an issuer's sequence, so its first credential tells how many there are. It need not
+        # be the oldest: a reserved index gets its credential later than those behind it.
+        open_ = (credentials.c.issuer_id == issuers.c.id) & credentials.c.batch_id.is_(None)
+        waits = (credentials.c.state == "RESERVED") & (credentials.c.reserved_until > now)
+        first = select(func.min(credentials.c.credential_index)).where(open_)
+        oldest = select(credentials.c.accepted_at).where(open_, ~waits).order_by(credentials.c.accepted_at).limit(1)
         with self._context.database.read() as connection:
             rows = connection.execute(
-                select(issuers.c.id, issuers.c.next_index, credentials.c.credential_index, credentials.c.accepted_at)
-                .join(credentials, credentials.c.issuer_id == issuers.c.id)
-                .where(credentials.c.credential_index == first)
-                .order_by(issuers.c.id)
+                select(
+                    issuers.c.id,
+                    issuers.c.next_index,
+                    first.correlate(issuers).scalar_subquery().label("first"),
+                    oldest.correlate(issuers).scalar_subquery().label("oldest"),
+                ).order_by(issuers.c.id)
             ).all()
         return [
             row.id
             for row in rows
-            if row.next_index - row.credential_index >= rules.batch_max_size
-            or row.accepted_at <= now - rules.batch_max_age_seconds
+            if row.oldest is not None
+            and (row.next_index - row.first >= rules.batch_max_size or row.oldest <= now - rules.batch_max_age_seconds)
         ]
 
     def look_up(self, root: bytes, first: int) -> list[Batch]:

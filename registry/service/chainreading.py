@@ -10,11 +10,12 @@ from anchors.base import (
     Chain,
     ChainEvent,
     ChainUnreachable,
+    DidClaimed,
     StatusRevoked,
     SuspensionChanged,
 )
 from registry.core.audit import BatchKey
-from registry.core.audit_chain import AnchoredBatch, ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView, Claim
 from registry.core.model import BatchRecord, BlockRef, StatusWords
 from registry.core.status import ENTRIES_PER_WORD
 
@@ -32,24 +33,29 @@ Word = tuple[bytes, int]
 class History:
     """What the contract's events up to ``block`` (included) add up to.
 
-    ``voided``: batches that ``BatchRevoked`` named. ``told``: (revoked, suspended) for each word that an event touched.
+    ``voided``: batches that ``BatchRevoked`` named, and in which block. ``told``: (revoked, suspended) for each word
+    that an event touched; ``changes``: the same after each block that touched it.
     """
 
     block: BlockRef | None = None
     batches: list[AnchoredBatch] = field(default_factory=list)
     issuers: set[bytes] = field(default_factory=set)
-    voided: set[BatchKey] = field(default_factory=set)
+    voided: dict[BatchKey, int] = field(default_factory=dict)
     told: dict[Word, StatusWords] = field(default_factory=dict)
     revocations: dict[int, int] = field(default_factory=dict)
+    changes: dict[Word, list[tuple[int, StatusWords]]] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
 
     def copy(self) -> "History":
         return History(
             self.block,
             list(self.batches),
             set(self.issuers),
-            set(self.voided),
+            dict(self.voided),
             dict(self.told),
             dict(self.revocations),
+            {word: list(states) for word, states in self.changes.items()},
+            list(self.claims),
         )
 
     def add(self, event: ChainEvent) -> None:
@@ -60,20 +66,29 @@ class History:
                 place = (event.block_number, event.block_hash, event.transaction)
                 self.batches.append(AnchoredBatch(key, event.size, *place))
             case BatchRevoked():
-                self.voided.add(BatchKey(event.issuer, event.first, event.root))
+                self.voided.setdefault(BatchKey(event.issuer, event.first, event.root), event.block_number)
             case StatusRevoked():
                 for word, mask in zip(event.words, event.masks, strict=True):
                     old = self._word(event.issuer, word)
                     fresh = (mask & ~old.revoked).bit_count()
-                    self.told[event.issuer, word] = replace(old, revoked=old.revoked | mask)
+                    self._set(event, word, replace(old, revoked=old.revoked | mask))
                     if fresh:
                         self.revocations[event.block_number] = self.revocations.get(event.block_number, 0) + fresh
             case SuspensionChanged():
                 for word, set_, clear in zip(event.words, event.set_masks, event.clear_masks, strict=True):
                     old = self._word(event.issuer, word)
-                    self.told[event.issuer, word] = replace(old, suspended=(old.suspended | set_) & ~clear)
+                    self._set(event, word, replace(old, suspended=(old.suspended | set_) & ~clear))
+            case DidClaimed():
+                self.claims.append(Claim(event.issuer, event.did, event.document_hash, event.claimed_at))
             case _:
                 pass
+
+    def _set(self, event: StatusRevoked | SuspensionChanged, word: int, state: StatusWords) -> None:
+        self.told[event.issuer, word] = state
+        states = self.changes.setdefault((event.issuer, word), [])
+        if states and states[-1][0] == event.block_number:
+            states.pop()
+        states.append((event.block_number, state))
 
     def _word(self, issuer: bytes, word: int) -> StatusWords:
         return self.told.get((issuer, word), StatusWords(0, 0))
@@ -138,6 +153,9 @@ def read_chain(
         words=_words(chain, next_index, at),
         told=history.told,
         revocations=tuple(sorted(history.revocations.items())),
+        changes=history.changes,
+        voided_in=history.voided,
+        claims=tuple(history.claims),
     )
 
 
@@ -151,7 +169,7 @@ def block_times(chain: Chain, numbers: Iterable[int]) -> dict[int, int]:
 
 def _still_good(remembered: Remembered, history: History, at: BlockRef) -> dict[BatchKey, BatchRecord]:
     """Which ones are read again follows from the block, so that nobody can know it before."""
-    since = history.voided - remembered.history.voided
+    since = history.voided.keys() - remembered.history.voided.keys()
     order = sorted(
         remembered.records, key=lambda key: sha256(at.hash + key.issuer + key.root + key.first.to_bytes(8)).digest()
     )

@@ -72,13 +72,19 @@ class Identities:
         return f"{self._context.rules.public_url}/v1/issuers/{issuer.name}"
 
     def pinned(self, did: str) -> DidDocument | None:
-        """The document of an issuer of this registry, for verdicts that should ask nobody; None for all others."""
+        """The document of an issuer of this registry, for verdicts that should ask nobody.
+
+        None for all others, and while its keys cannot be read: then its host is asked as anybody's, and has no answer.
+        """
         issuer = self._issuers.by_did(did)
         if issuer is None:
             return None
         try:
             return parse_did_document(self.document(issuer), did)
         except NotFoundError:
+            return None
+        except InputError as error:
+            _log.error("The DID document of %s cannot be made: %s", issuer.name, error)
             return None
 
     def keep(self, connection: Connection, issuer: Issuer) -> bytes:

@@ -32,7 +32,18 @@ from registry.standards.proofs.rdfc import TooComplex
 from registry.standards.proofs.report import ProofReport, ProofStatus, ResolveKey
 from registry.standards.proofs.verifying import find_unmapped, verify_proofs
 
-__all__ = ["COMMITMENT", "ISSUED", "SECURED", "SIGNED", "UNSIGNED", "Intake", "Prepared", "Submission", "claimed_index"]
+__all__ = [
+    "COMMITMENT",
+    "ISSUED",
+    "SECURED",
+    "SIGNED",
+    "UNSIGNED",
+    "Intake",
+    "Prepared",
+    "Submission",
+    "claimed_index",
+    "is_out",
+]
 
 SIGNED, UNSIGNED, SECURED, COMMITMENT = "signed", "unsigned", "secured", "commitment"
 ISSUED = "issued"  # signed, and given out before it was anchored
@@ -46,9 +57,9 @@ _LAST_INDEX = 2**53 - 1
 class Submission:
     """One credential to be taken in: ``document`` as parsed by core, or only the ``commitment`` to one (32 bytes).
 
-    ``reservation``: the registry's id of the index that was reserved for it. ``supersedes``: the "id" of the credential
-    that this one corrects. ``line`` is where it stood in an import, ``size`` its bytes there. ``at_once``: any unsigned
-    credential, to be given out before it is anchored, with proofs of these ``suites``.
+    ``reservation``: the registry's id of the index that was reserved for it. ``line`` is where it stood in an import,
+    ``size`` its bytes there. ``at_once``: any unsigned credential, to be given out before it is anchored, with proofs
+    of these ``suites``. ``request``: a digest of all that was asked for, where that is more than the document.
     """
 
     document: Any = None
@@ -59,6 +70,7 @@ class Submission:
     reservation: str | None = None
     at_once: bool = False
     suites: tuple[str, ...] = PROOF_SET
+    request: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,7 @@ class Intake:
     # --- what is signed here ---
 
     def _unsigned(self, issuer: Issuer, document: dict[str, Any], submission: Submission) -> Prepared:
-        digest = hashlib.sha256(_canonicalize(document)).digest()
+        digest = submission.request or hashlib.sha256(_canonicalize(document)).digest()
         if "credentialStatus" in document:
             message = (
                 "credentialStatus must be left out: the registry sets it, because it holds the credential's index."
@@ -241,7 +253,7 @@ class Intake:
             message = "Its status entry names no index of this issuer's sequence. Reserve one with POST /v1/indexes."
             raise InvalidError("status_index", message, "/credentialStatus")
         identifier = inner.get("id")
-        digest = hashlib.sha256(content).digest()
+        digest = submission.request or hashlib.sha256(content).digest()
         external = identifier if isinstance(identifier, str) else None
         unmapped = tuple(pointer for outcome in report.outcomes for pointer in outcome.pointers)
         return Prepared(SECURED, document, content, external, index, digest, unmapped, submission)
@@ -254,6 +266,11 @@ class Intake:
                 f"The credential has {len(content):,} bytes; at most {limit:,} are taken. Link to large evidence "
                 "instead of embedding it.",
             )
+
+
+def is_out(form: str, reserved_until: int | None) -> bool:
+    """Whether others may hold a credential that names its index in our lists before its batch is sealed."""
+    return form in (ISSUED, COMMITMENT) or (form == SECURED and reserved_until is not None)
 
 
 def _check_report(report: ProofReport, *, listed: bool) -> None:

@@ -102,6 +102,24 @@ class Issuing:
             raise answer
         return answer
 
+    def repeated(self, issuer: Issuer, idempotency_key: str, request: bytes) -> Accepted | None:
+        """What the same request was answered before, None if nothing. Raises ConflictError: the key was for another."""
+        with self._context.database.read() as connection:
+            row = connection.execute(
+                select(
+                    credentials.c.id,
+                    credentials.c.promised_at,
+                    credentials.c.request_digest,
+                    credentials.c.leaf,
+                    credentials.c.accepted_at,
+                ).where(credentials.c.issuer_id == issuer.id, credentials.c.idempotency_key == idempotency_key)
+            ).one_or_none()
+        if row is None:
+            return None
+        if row.request_digest != request:
+            raise _key_reused()
+        return Accepted(row.id, row.promised_at, repeated=True, leaf=row.leaf, accepted_at=row.accepted_at)
+
     def issue(self, issuer: Issuer, document: Any, suites: Sequence[str] = PROOF_SET) -> dict[str, Any]:
         """Takes any unsigned credential and gives it out secured at once; it is anchored later (docs/adr/145).
 
@@ -219,10 +237,7 @@ class Issuing:
             if row is not None and row.request_digest == item.request_digest:
                 answers[id(item)] = _accepted(row.id, row, item, repeated=True)
             elif row is not None or (key and key in keys_here):
-                answers[id(item)] = ConflictError(
-                    "idempotency_key_reused",
-                    "This idempotency key was used for another credential; use a new key for a new request.",
-                )
+                answers[id(item)] = _key_reused()
             elif item.external_id is not None and item.external_id in known:
                 answers[id(item)] = ConflictError(
                     "id_reused",
@@ -360,6 +375,11 @@ def _take_chunk(items: Iterator[Submission | LineResult]) -> list[Submission | L
         if size >= _CHUNK_BYTES:
             break
     return chunk
+
+
+def _key_reused() -> ConflictError:
+    message = "This idempotency key was used for another credential; use a new key for a new request."
+    return ConflictError("idempotency_key_reused", message)
 
 
 def _line_key(key: str | None, line: int) -> str | None:

@@ -27,6 +27,17 @@ from registry.core.merkle import HASH_BYTES
 from registry.core.notation import parse_chain, parse_hex, parse_time, short
 from registry.core.shape import Shape
 from registry.service.deadlines import Deadline
+from registry.service.publishedissuers import (
+    ISSUERS,
+    MAX_DOCUMENT_BYTES,
+    MAX_ISSUERS_BYTES,
+    MAX_LIST_BYTES,
+    PublishedIssuer,
+    document_path,
+    list_path,
+    parse_issuers,
+    parse_issuers_page,
+)
 
 __all__ = [
     "DOCUMENT", "LISTING", "MAX_DOCUMENT_BYTES", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing",
@@ -38,7 +49,6 @@ DOCUMENT = "did.json"
 TYPE = "PublishedBatches"
 STATES = ("anchored", "voided")
 MAX_LISTING_BYTES = 384 << 20
-MAX_DOCUMENT_BYTES = 1 << 18
 MAX_BATCHES = 1_000_000
 _MAX_COMMAS = 10 * (MAX_BATCHES + 1)
 MAX_LEAVES = 1 << 24  # the contract's limit for one batch
@@ -100,7 +110,7 @@ class Material(Protocol):
         """
         ...
 
-    def document(self) -> bytes | None:
+    def own_document(self) -> bytes | None:
         """The registry's own DID document; None if there is none. Raises MaterialMalformed, MaterialUnavailable."""
         ...
 
@@ -133,8 +143,23 @@ class FolderMaterial:
     def leaves(self, key: BatchKey, size: int) -> bytes | None:
         return self._read(leaves_path(key), size * HASH_BYTES)
 
-    def document(self) -> bytes | None:
+    def own_document(self) -> bytes | None:
         return self._read(DOCUMENT, MAX_DOCUMENT_BYTES)
+
+    @property
+    def live(self) -> bool:
+        return False
+
+    def issuers(self) -> tuple[PublishedIssuer, ...] | None:
+        data = self._read(ISSUERS, MAX_ISSUERS_BYTES)
+        return None if data is None else _parse_issuers(data)
+
+    def document(self, issuer: PublishedIssuer) -> bytes | None:
+        found = issuer.document
+        return None if found is None else self._read(document_path(issuer.address, found), MAX_DOCUMENT_BYTES)
+
+    def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
+        return self._read(list_path(issuer.address, purpose, number), MAX_LIST_BYTES)
 
     def _read(self, name: str, limit: int) -> bytes | None:
         """At most ``limit + 1`` bytes of a plain file below the folder."""
@@ -202,8 +227,31 @@ class WebMaterial:
         path = leaves_path(key) if self._static else f"v1/batches/{key.root.hex()}/{key.first}/leaves"
         return self._get(path, size * HASH_BYTES)
 
-    def document(self) -> bytes | None:
+    def own_document(self) -> bytes | None:
         return self._get(DOCUMENT if self._static else f"registry/{DOCUMENT}", MAX_DOCUMENT_BYTES)
+
+    @property
+    def live(self) -> bool:
+        return not self._static
+
+    def issuers(self) -> tuple[PublishedIssuer, ...] | None:
+        data = self._get(ISSUERS if self._static else "v1/issuers", MAX_ISSUERS_BYTES)
+        if data is None or self._static:
+            return None if data is None else _parse_issuers(data)
+        try:
+            return parse_issuers_page(data)
+        except InputError as error:
+            raise MaterialMalformed(f"/v1/issuers cannot be read: {error}") from error
+
+    def document(self, issuer: PublishedIssuer) -> bytes | None:
+        if not self._static:
+            return self._get(f"issuers/{issuer.name}/did.json", MAX_DOCUMENT_BYTES)
+        found = issuer.document
+        return None if found is None else self._get(document_path(issuer.address, found), MAX_DOCUMENT_BYTES)
+
+    def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
+        place = list_path(issuer.address, purpose, number)
+        return self._get(place if self._static else f"issuers/{issuer.name}/status/{purpose}/{number}", MAX_LIST_BYTES)
 
     def _pages(self) -> Listing:
         batches: list[PublishedBatch] = []
@@ -288,6 +336,13 @@ def _parse_listing(data: bytes) -> Listing:
     except InputError as error:
         raise MaterialMalformed(f"{LISTING} cannot be read: {error}") from error
     return Listing(chain_id, contract, batches)
+
+
+def _parse_issuers(data: bytes) -> tuple[PublishedIssuer, ...]:
+    try:
+        return parse_issuers(data)
+    except InputError as error:
+        raise MaterialMalformed(f"{ISSUERS} cannot be read: {error}") from error
 
 
 def _listed(shape: Shape) -> PublishedBatch:

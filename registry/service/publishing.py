@@ -11,16 +11,22 @@ from typing import Any
 
 from registry.core.audit import BatchKey
 from registry.core.audit_published import packed_root
-from registry.core.canonical import canonicalize
+from registry.core.canonical import canonicalize, parse_json
 from registry.core.merkle import HASH_BYTES
 from registry.core.notation import chain_text, hex_text, time_text
+from registry.core.status import ENTRIES_PER_LIST
 from registry.service.batching import Batch, Batching, BatchState
 from registry.service.context import Context
 from registry.service.declaring import Declaration, Declarations, erased_in
 from registry.service.errors import ConflictError, NotFoundError
-from registry.service.issuers import Issuers
+from registry.service.identities import Identities
+from registry.service.issuers import SIGNS_HERE, Issuers
 from registry.service.promising import Promising
 from registry.service.published import DOCUMENT, LISTING, STATES, TYPE, leaves_path
+from registry.service.publishedissuers import ISSUERS, ISSUERS_TYPE, document_path, list_path
+from registry.service.statuslists import StatusLists
+from registry.standards.did.document import document_hash
+from registry.standards.statuslist import PURPOSES
 
 __all__ = ["Publication", "Publishing"]
 
@@ -40,17 +46,27 @@ class Publishing:
     """``write(path, content)`` writes a file as a whole or not at all, and returns whether it had to."""
 
     def __init__(
-        self, context: Context, issuers: Issuers, batching: Batching, write: Callable[[Path, bytes], bool]
+        self,
+        context: Context,
+        issuers: Issuers,
+        batching: Batching,
+        identities: Identities,
+        lists: StatusLists,
+        write: Callable[[Path, bytes], bool],
     ) -> None:
         self._context = context
         self._issuers = issuers
         self._batching = batching
+        self._identities = identities
+        self._lists = lists
         self._write = write
 
     def publish(self, folder: Path) -> Publication:
         """Brings a folder up to date with all final batches; reads the leaves of new ones only.
 
         Raises ConflictError if the leaves in the database are not those that were anchored: they are not published.
+        After the batches, so that these are there all the same, come the status lists: BusyError if their key cannot be
+        opened, ChainUnreachable if the chain was not read yet.
         """
         addresses = {issuer.id: issuer.address for issuer in self._issuers.all()}
         listed: list[dict[str, Any]] = []
@@ -84,7 +100,41 @@ class Publishing:
         }
         folder.mkdir(parents=True, exist_ok=True)
         self._write_document(folder / DOCUMENT)
-        return Publication(len(listed), written, self._write(folder / LISTING, canonicalize(listing)))
+        changed = self._write(folder / LISTING, canonicalize(listing))
+        ends: dict[bytes, int] = {}
+        for batch in final:
+            address = addresses[batch.issuer_id]
+            ends[address] = max(ends.get(address, 0), batch.first + batch.size)
+        changed |= self._publish_issuers(folder, ends)
+        return Publication(len(listed), written, changed)
+
+    def _publish_issuers(self, folder: Path, ends: dict[bytes, int]) -> bool:
+        """Documents first, then lists, then the listing that names them."""
+        listed = []
+        changed = False
+        for issuer in sorted(self._issuers.all(), key=lambda item: item.address):
+            entry = {"issuer": hex_text(issuer.address), "did": issuer.did}
+            try:
+                document = self._identities.published(issuer)
+            except NotFoundError:  # it publishes its document itself
+                pass
+            else:
+                found = document_hash(parse_json(document))
+                self._write_below(folder / document_path(issuer.address, found), document)
+                entry["document"] = found.hex()
+            if issuer.signs == SIGNS_HERE:
+                entry["statusBase"] = issuer.status_base
+                for number in range(-(-ends.get(issuer.address, 0) // ENTRIES_PER_LIST)):
+                    for purpose in PURPOSES:
+                        path = folder / list_path(issuer.address, purpose, number)
+                        changed |= self._write_below(path, self._lists.current(issuer, purpose, number))
+            listed.append(entry)
+        listing = {"type": ISSUERS_TYPE, "version": 1, "issuers": listed}
+        return self._write(folder / ISSUERS, canonicalize(listing)) or changed
+
+    def _write_below(self, path: Path, content: bytes) -> bool:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return self._write(path, content)
 
     def _final(self) -> Iterator[Batch]:
         after = 0

@@ -6,7 +6,7 @@ What is sealed and not anchored yet is not reached from here: its leaves stand i
 from sqlalchemy import Connection, bindparam, select, update
 
 from registry.service.context import Context
-from registry.service.intake import SIGNED
+from registry.service.intake import ISSUED, SIGNED
 from registry.service.issuers import Issuer, lock_issuer
 from registry.service.securing import Securing, leaf_of, unsecured
 from registry.store.tables import credentials
@@ -25,7 +25,8 @@ _REPLACE = (
 def resign_open(connection: Connection, context: Context, issuer: Issuer) -> int:
     """Signs every credential that is in no batch with the current key; returns how many.
 
-    Indexes stay. Salts are new, as the leaves are. Raises RegistryError.
+    Indexes stay. Salts are new, as the leaves are. What was given out is signed again as well: then its bundle is good,
+    and the copies are not. Raises RegistryError.
     """
     current = lock_issuer(
         connection, issuer.id
@@ -38,7 +39,7 @@ def resign_open(connection: Connection, context: Context, issuer: Issuer) -> int
             credentials.c.issuer_id == issuer.id,
             credentials.c.batch_id.is_(None),
             credentials.c.state == "LIVE",
-            credentials.c.form == SIGNED,
+            credentials.c.form.in_((SIGNED, ISSUED)),
             credentials.c.credential_index > after,
         )
         .order_by(credentials.c.credential_index)

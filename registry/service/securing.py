@@ -1,16 +1,21 @@
 """Binding a credential to its index: the status entry, the issuer's proofs, canonical bytes, leaf."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.core import canonical, leaf
+from registry.core.errors import InputError
 from registry.core.status import list_and_entry
 from registry.service.context import Context
+from registry.service.errors import BusyError
 from registry.service.issuers import SIGNS_HERE, Issuer
+from registry.standards.keys import Signer
 from registry.standards.proofs.creating import PROOF_SET, add_proofs
 
 __all__ = ["Securing", "credential_status", "leaf_of", "unsecured"]
 
+_log = logging.getLogger(__name__)
 _MANY = 200  # documents that are worth being handed to other processes
 
 
@@ -25,7 +30,7 @@ class Securing:
     ) -> bytes:
         """The canonical bytes of the credential at this index, signed if this installation signs for the issuer.
 
-        Raises RegistryError: the key cannot be opened, or the document cannot be signed.
+        Raises BusyError (the key cannot be opened), InputError (the document cannot be signed).
         """
         bound = {**document, "credentialStatus": credential_status(issuer.status_base, index)}
         if issuer.signs == SIGNS_HERE:
@@ -35,9 +40,10 @@ class Securing:
     def secure_many(
         self, issuer: Issuer, documents: Sequence[Mapping[str, Any]], indexes: Sequence[int], suites: Sequence[str]
     ) -> list[bytes]:
-        """``secure`` for many documents at once, on all cores where that pays. Raises RegistryError as ``secure``."""
+        """``secure`` for many documents at once, on all cores where that pays. Raises as ``secure``."""
         pool = self._context.batch_signer
         if pool is not None and issuer.signs == SIGNS_HERE and len(documents) >= _MANY:
+            self._signer(issuer)  # a key that does not open is told as everywhere
             bound = [
                 {**document, "credentialStatus": credential_status(issuer.status_base, index)}
                 for document, index in zip(documents, indexes, strict=True)
@@ -51,11 +57,19 @@ class Securing:
         ]
 
     def sign(self, issuer: Issuer, document: Mapping[str, Any], suites: Sequence[str] = PROOF_SET) -> bytes:
-        """The canonical bytes of the document with the issuer's proofs. Raises RegistryError as ``secure``."""
-        signer = self._context.keys.signer(issuer.name)
+        """The canonical bytes of the document with the issuer's proofs. Raises as ``secure``."""
+        signer = self._signer(issuer)
         allowed = self._context.rules.allow_unmapped
         signed = add_proofs(document, signer, self._context.clock(), suites=suites, allow_unmapped=allowed)
         return canonical.canonicalize(signed)
+
+    def _signer(self, issuer: Issuer) -> Signer:
+        try:
+            return self._context.keys.signer(issuer.name)
+        except InputError as error:  # its words are for the operator
+            _log.error("Nothing can be signed for %s: %s", issuer.name, error)
+            message = f"The key that signs for {issuer.name} cannot be opened just now; the operator's log says why."
+            raise BusyError("key_unavailable", message) from error
 
 
 def leaf_of(content: bytes, salt: bytes) -> bytes:

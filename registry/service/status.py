@@ -18,12 +18,12 @@ from registry.service import operations
 from registry.service.batching import BatchState
 from registry.service.context import Context
 from registry.service.errors import ConflictError, GoneError, InvalidError, NotFoundError
-from registry.service.intake import ISSUED
+from registry.service.intake import is_out
 from registry.service.issuers import Issuer, Issuers, lock_issuer
 from registry.store.database import AnyRow
 from registry.store.tables import batches, credentials, issuers, status_requests
 
-__all__ = ["ACTIONS", "StatusRequest", "StatusService"]
+__all__ = ["ACTIONS", "StatusRequest", "StatusService", "check_reason"]
 
 ACTIONS = ("revoke", "suspend", "reinstate")
 _SENT = ("SENT", "ON_CHAIN")
@@ -56,10 +56,7 @@ class StatusService:
         """
         if action not in ACTIONS:
             raise InvalidError("action", f"action must be one of: {', '.join(ACTIONS)}.", "/action")
-        if reason is not None and (len(reason) > 1_000 or not _is_storable(reason)):
-            raise InvalidError(
-                "reason", "reason must have at most 1,000 characters of Unicode, without NUL.", "/reason"
-            )
+        check_reason(reason)
         with self._context.database.write() as connection:
             lock_issuer(connection, issuer.id)  # before the credential, as sealing and renumbering do: or they deadlock
             credential = _own_credential(connection, issuer, credential_id)
@@ -71,11 +68,13 @@ class StatusService:
                 raise ConflictError(
                     "not_submitted", "The index is reserved; its credential has not been handed in yet."
                 )
-            if credential.state == "ERASED" and credential.batch_id is None:
+            # What others may hold before it is sealed has to be revoked for all to see, once it is anchored.
+            withdrawable = credential.batch_id is None and not is_out(credential.form, credential.reserved_until)
+            if credential.state == "ERASED" and withdrawable:
                 raise GoneError("erased", "The credential was erased before it was sealed.")
-            # What was given out before it was sealed has to be revoked for all to see, once it is anchored.
-            if action == "revoke" and credential.batch_id is None and credential.form != ISSUED:
+            if action == "revoke" and (withdrawable or credential.state == "RESERVED"):
                 self._make_tombstone(connection, credential_id, "WITHDRAWN")
+                _drop_requests(connection, credential_id)
                 return StatusRequest(credential_id, action, "WITHDRAWN")
             last = self._last_request(connection, credential_id)
             if last is not None and last.action == action and last.state != "SUPERSEDED":
@@ -110,12 +109,15 @@ class StatusService:
                 raise GoneError(credential.state.lower(), "There is no credential at this index.")
             if credential.batch_id is None and credential.state in ("LIVE", "RESERVED"):
                 self._make_tombstone(connection, credential_id, "ERASED")
-                return
-            connection.execute(
-                update(credentials)
-                .where(credentials.c.id == credential_id)
-                .values(state="ERASED", content=None, salt=None, external_id=None, request_digest=b"\0" * 32)
-            )
+                if not is_out(credential.form, credential.reserved_until):
+                    _drop_requests(connection, credential_id)
+                    return
+            else:
+                connection.execute(
+                    update(credentials)
+                    .where(credentials.c.id == credential_id)
+                    .values(state="ERASED", content=None, salt=None, external_id=None, request_digest=b"\0" * 32)
+                )
             connection.execute(
                 update(status_requests).where(status_requests.c.credential_id == credential_id).values(reason=None)
             )
@@ -133,11 +135,6 @@ class StatusService:
                 request_digest=b"\0" * 32,
                 leaf=self._context.random(32),
             )
-        )
-        connection.execute(
-            update(status_requests)
-            .where(status_requests.c.credential_id == credential_id)
-            .values(state="SUPERSEDED", reason=None)
         )
 
     # --- what others want to know ---
@@ -339,6 +336,15 @@ class StatusService:
         )
 
 
+def _drop_requests(connection: Connection, credential_id: str) -> None:
+    """Of what nobody holds: there is nothing whose status could matter."""
+    connection.execute(
+        update(status_requests)
+        .where(status_requests.c.credential_id == credential_id)
+        .values(state="SUPERSEDED", reason=None)
+    )
+
+
 def _update(connection: Connection, ids: Sequence[int], **values: Any) -> None:
     for start in range(0, len(ids), _KEYS):
         connection.execute(
@@ -346,6 +352,12 @@ def _update(connection: Connection, ids: Sequence[int], **values: Any) -> None:
             .where(status_requests.c.id.in_(ids[start : start + _KEYS]), status_requests.c.state != "SUPERSEDED")
             .values(values)
         )
+
+
+def check_reason(reason: str | None) -> None:
+    """Raises InvalidError unless it can be kept."""
+    if reason is not None and (len(reason) > 1_000 or not _is_storable(reason)):
+        raise InvalidError("reason", "reason must have at most 1,000 characters of Unicode, without NUL.", "/reason")
 
 
 def _is_storable(text: str) -> bool:
@@ -364,7 +376,13 @@ def _shows(words: dict[int, Any], row: AnyRow) -> bool:
 
 def _own_credential(connection: Connection, issuer: Issuer, credential_id: str) -> AnyRow:
     row = connection.execute(
-        select(credentials.c.id, credentials.c.state, credentials.c.batch_id, credentials.c.form)
+        select(
+            credentials.c.id,
+            credentials.c.state,
+            credentials.c.batch_id,
+            credentials.c.form,
+            credentials.c.reserved_until,
+        )
         .where(credentials.c.id == credential_id, credentials.c.issuer_id == issuer.id)
         .with_for_update()
     ).one_or_none()

@@ -94,6 +94,7 @@ class StatusLists:
             if health is not None:
                 seen = self._context.clock() if health.message is None else health.since
                 since = max(since, seen - seen % TTL_SECONDS)  # in steps, so that a state is not signed every second
+        since = min(since, self._context.clock())  # a block ahead of the clock makes no list that is not valid yet
         return _Place(tip.number, tip, since, since + VALID_SECONDS, TTL_SECONDS)
 
     def _tip(self) -> BlockRef:

@@ -35,6 +35,8 @@ _STATUS_TYPES = {
 }
 _MAX_LOST = 20
 _PURPOSES = ("authentication", "assertionMethod")
+# What a VC-JWT says of itself, in the words of a proof: it is a claim, for nobody's challenge.
+_TOKEN = {"proof": {"proofPurpose": "assertionMethod"}}
 _STATUS_CHECKS = frozenset({"status", "credentialStatus"})
 _KNOWN_CHECKS = _STATUS_CHECKS | {"proof", "validityPeriod", "credentialSchema"}
 
@@ -105,6 +107,7 @@ class VcApi:
         warnings = list(_unknown_checks(options))
         if not errors:
             errors += self._presentation_proofs(presentation, options)
+            warnings += _unproven_holder(presentation)
             more, also = self._held(presentation, options)
             errors, warnings = errors + more, warnings + also
         return Answer(_looked_at(options), tuple(errors), tuple(warnings))
@@ -145,8 +148,9 @@ class VcApi:
     ) -> tuple[list[Finding], list[Finding]]:
         if isinstance(credential, str) or "proof" in credential or is_enveloped(credential, "credential"):
             return _credential(session, credential, options)
-        if holder is None or issuer_did(credential) != holder:
-            detail = "A credential without a proof of its own has to be issued by the presentation's holder."
+        # Only of a DID it is known whose key made the presentation's proof.
+        if holder is None or not holder.startswith("did:") or issuer_did(credential) != holder:
+            detail = "A credential without a proof of its own has to be issued by the presentation's holder, a DID."
             return [Finding(f"{_SECURITY}PROOF_VERIFICATION_ERROR", "not_self_asserted", detail)], []
         return _credential(session, credential, options, covered=True)
 
@@ -170,7 +174,7 @@ def _credential(
         errors += [_of_proof(item) for item in report.proofs.outcomes if item.status is wanted is not ProofStatus.GOOD]
         if not errors:
             judged.append((report.signature, f"{_SECURITY}PROOF_VERIFICATION_ERROR"))
-        errors += _bound(credential, options) if isinstance(credential, dict) else []
+        errors += _bound(credential if clear is credential else _TOKEN, options)
     judged.append((report.validity, f"{_DATA_MODEL}VALIDITY_PERIOD_ERROR"))
     errors += [_of_check(check, type_) for check, type_ in judged if check.outcome is not Outcome.PASS]
     if options.wants_status:
@@ -251,6 +255,14 @@ def _holder(presentation: Mapping[str, Any]) -> str | None:
     value = presentation.get("holder")
     named = value.get("id") if isinstance(value, dict) else value
     return named if isinstance(named, str) else None
+
+
+def _unproven_holder(presentation: Mapping[str, Any]) -> list[Finding]:
+    holder = _holder(presentation)
+    if holder is None or holder.startswith("did:"):
+        return []
+    detail = "The holder is no DID: that the proof was made with the holder's key cannot be told."
+    return [Finding(f"{_SECURITY}PROOF_VERIFICATION_ERROR", "key_owner_unknown", detail, "/holder")]
 
 
 def _purpose_of(presentation: Mapping[str, Any]) -> str:

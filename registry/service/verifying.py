@@ -13,7 +13,7 @@ from typing import Any
 from anchors.base import Chain, ChainError, EvidenceQuery
 from registry.core.canonical import canonicalize
 from registry.core.credential import issuer_did
-from registry.core.errors import InputError
+from registry.core.errors import InputError, JsonError
 from registry.core.lists import entries_elsewhere, entry_key
 from registry.core.model import (
     Anchor,
@@ -24,6 +24,7 @@ from registry.core.model import (
     Evidence,
     Findings,
     LiveDocument,
+    Outcome,
     Policy,
     Verdict,
 )
@@ -156,7 +157,10 @@ class _Request:
         """The bundle's own document of its issuer, read; None if there is none, or none that can be used."""
         if bundle.issuer_document is None or not _DID.fullmatch(did):
             return None
-        key = (did, canonicalize(bundle.issuer_document))
+        try:
+            key = (did, canonicalize(bundle.issuer_document))
+        except JsonError:
+            return None
         if key not in self._documents:
             try:
                 self._documents[key] = parse_did_document(bundle.issuer_document, did)
@@ -268,7 +272,12 @@ def _ask_lists(
 ) -> dict[tuple[str, str, str], Check]:
     """Whatever is beyond the limit is not in the answer, and so UNKNOWN."""
     issuer = issuer_did(credential) or ""
-    return {entry_key(entry): session.status(entry, issuer) for entry in entries[:_MAX_ENTRIES]}
+    found: dict[tuple[str, str, str], Check] = {}
+    for entry in entries[:_MAX_ENTRIES]:
+        check, known = session.status(entry, issuer), found.get(entry_key(entry))
+        # Entries of the same key may still differ (in their type): the one that is not clear speaks for both.
+        found[entry_key(entry)] = check if known is None or known.outcome is Outcome.PASS else known
+    return found
 
 
 def _no_schema() -> Check:

@@ -42,20 +42,19 @@ def hide_identities(
     """
 
     def hidden(item: Any) -> Any:
-        if (
-            isinstance(item, dict)
-            and item.get("hashed") is False
-            and item.get("identityType") in identity_types
-            and isinstance(item.get("identityHash"), str)
-        ):
-            return identity_object(item["identityHash"], new_salt(), item["identityType"])
-        return item
+        if not isinstance(item, dict) or item.get("hashed") is not False:
+            return item
+        value, kind = item.get("identityHash"), item.get("identityType")
+        if not isinstance(value, str) or not isinstance(kind, str) or kind not in identity_types:
+            return item
+        return identity_object(value, new_salt(), kind)
 
     def of_subject(subject: Any) -> Any:
         identifiers = subject.get("identifier") if isinstance(subject, dict) else None
-        if not isinstance(identifiers, list):
+        if identifiers is None:
             return subject
-        return {**subject, "identifier": [hidden(item) for item in identifiers]}
+        several = isinstance(identifiers, list)
+        return {**subject, "identifier": [hidden(item) for item in identifiers] if several else hidden(identifiers)}
 
     subject = credential.get("credentialSubject")
     changed = [of_subject(item) for item in subject] if isinstance(subject, list) else of_subject(subject)

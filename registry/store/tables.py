@@ -165,6 +165,13 @@ credentials = Table(
         sqlite_where=text("batch_id IS NULL"),
         postgresql_where=text("batch_id IS NULL"),
     ),
+    Index(
+        "ix_credentials_waiting",
+        "issuer_id",
+        "accepted_at",
+        sqlite_where=text("batch_id IS NULL"),
+        postgresql_where=text("batch_id IS NULL"),
+    ),
 )
 
 # A contract call that the registry wants to have happened.

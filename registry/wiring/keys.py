@@ -113,12 +113,11 @@ class SigningKeyFiles:
 
     def create(self, name: str, did: str, now: int) -> KeyRing:
         path = self.path(name)
-        if not path.exists():
-            _make_folder(self._folder)
-            cost = _DEV_SCRYPT_N if self._settings.uses_embedded_chain else RING_SCRYPT_N
-            with FileLock(path.with_suffix(".lock")):  # two processes at once would make two keys, and lose one
-                if not path.exists():
-                    create_key_ring(did, self._password, now, scrypt_n=cost).save(path)
+        _make_folder(self._folder)
+        with FileLock(path.with_suffix(".lock")):  # of two at once the second would write over the first one's key
+            if not path.exists():
+                cost = _DEV_SCRYPT_N if self._settings.uses_embedded_chain else RING_SCRYPT_N
+                create_key_ring(did, self._password, now, scrypt_n=cost).save(path)
         ring = self.ring(name)
         if ring.did != did and not (did == DID_KEY and ring.did.startswith(f"{DID_KEY}:")):
             raise InputError(f"The file {path} holds the signing keys of {ring.did}. Move it away first.")
@@ -149,9 +148,10 @@ class SigningKeyFiles:
     def rotate(self, name: str, now: int, *, overlap_seconds: int, compromised: bool = False) -> KeyRing:
         path = self.path(name)
         with FileLock(path.with_suffix(".lock")):  # two rotations at once would lose a key
-            ring = load_key_ring(path).rotated(
-                self._password, now, overlap_seconds=overlap_seconds, compromised=compromised
-            )
+            former = load_key_ring(path)
+            if not compromised:  # that is also the way on from a key that opens no more
+                former.unlock(self._password)  # with a mistyped password the new key would open for nobody else
+            ring = former.rotated(self._password, now, overlap_seconds=overlap_seconds, compromised=compromised)
             ring.save(path)
         return ring
 

@@ -21,8 +21,8 @@ from registry.service.foreignlists import ForeignLists, list_fetcher
 from registry.service.judging import Judging
 from registry.service.verifying import Verifier
 from registry.settings import Settings
-from registry.standards.did.document import DidDocument
-from registry.standards.did.fetching import HttpsFetcher
+from registry.standards.did.document import DidDocument, parse_did_document
+from registry.standards.did.fetching import MAX_DOCUMENT_BYTES, HttpsFetcher
 from registry.standards.did.resolver import DidResolver
 from registry.wiring.installation import chain_at
 
@@ -141,9 +141,33 @@ def outside_verifier(
 
 
 def resolver_of(settings: Settings, clock: Callable[[], int]) -> DidResolver:
-    """Resolves did:web within what the settings allow, and did:key."""
+    """Resolves did:web within what the settings allow, and did:key. Raises InputError: a pinned document is none."""
     fetcher = HttpsFetcher(allow_loopback=settings.fetch_loopback, timeout=_FETCH_SECONDS)
-    return DidResolver(fetcher if settings.fetch_documents else None, clock, allow_loopback=settings.fetch_loopback)
+    return DidResolver(
+        fetcher if settings.fetch_documents else None,
+        clock,
+        pinned=_pinned_documents(settings.did_documents),
+        allow_loopback=settings.fetch_loopback,
+    )
+
+
+def _pinned_documents(place: Path | None) -> dict[str, DidDocument]:
+    """The DID documents in a file, or in the *.json files of a folder: whoever put them there vouches for them."""
+    if place is None:
+        return {}
+    found: dict[str, DidDocument] = {}
+    try:
+        for path in sorted(place.glob("*.json")) if place.is_dir() else [place]:
+            document = parse_json(path.read_bytes(), MAX_DOCUMENT_BYTES)
+            did = document.get("id") if isinstance(document, dict) else None
+            if not isinstance(did, str):
+                raise InputError(f"{path} is no DID document: it has no id.")
+            if did in found:
+                raise InputError(f"{path} is the second document of {did} in {place}.")
+            found[did] = parse_did_document(document, did)
+    except OSError as error:
+        raise InputError(f"The DID documents in {place} cannot be read: {error.strerror}.") from error
+    return found
 
 
 def judging_of(

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from registry.standards.did.key import did_key
 from registry.standards.keys import DID_KEY, LocalSigner
 from registry.standards.proofs.creating import add_proofs
+from registry.standards.proofs.jose import envelope
 from registry.standards.proofs.publickey import ed25519_key
 from support.served import Api, Client, problem
 
@@ -306,6 +308,22 @@ def test_the_purpose_challenge_and_domain_that_were_asked_for_are_compared(api: 
     refused(api, secured, "wrong_domain", checks=["proof"], domain="domain.example")
 
 
+def test_a_token_is_a_claim_and_for_nobodys_challenge(api: Api) -> None:
+    holder = Holder()
+    token = _token(holder, credential(issuer=holder.did))
+    for item in (token, envelope(token)):
+        assert verify(api, item, expectedProofPurpose="assertionMethod").status_code == 200
+        refused(api, item, "wrong_proofpurpose", expectedProofPurpose="authentication")
+        refused(api, item, "wrong_challenge", challenge="abc")
+
+
+def _token(holder: "Holder", content: dict[str, Any]) -> str:
+    header = {"alg": "EdDSA", "typ": "vc+jwt", "kid": holder.signer.verification_method}
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, content)]
+    signature = holder.signer.sign(".".join(parts).encode())
+    return ".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=").decode()])
+
+
 def test_what_was_not_looked_at_is_told(api: Api, did_issuer: Client) -> None:
     answer = verify(api, issue(did_issuer), checks=["proof", "horoscope"], moon="full").json()
     assert answer["verified"] is True
@@ -381,6 +399,18 @@ def test_a_holders_own_word_has_to_be_the_holders(api: Api) -> None:
     refused(api, holder.present(api, [said], holder="did:example:acme"), "wrong_controller", kind="presentation")
     other = credential(issuer="did:example:acme")
     refused(api, holder.present(api, [other], holder=holder.did), "not_self_asserted", kind="presentation")
+
+
+def test_a_holder_that_is_no_did_cannot_speak_for_itself(api: Api) -> None:
+    # Anybody's key makes such a proof: it would be a credential of any issuer that has an https address for a name.
+    somebody, name = Holder(), "https://university.example"
+    said = credential(issuer=name)
+    refused(api, somebody.present(api, [said], holder=name), "not_self_asserted", kind="presentation")
+    answer = verify(api, somebody.present(api, holder=name), kind="presentation")
+    assert answer.status_code == 200
+    assert [(item["code"], item["pointer"]) for item in answer.json()["warnings"]] == [
+        ("key_owner_unknown", "/verifiablePresentation/holder")
+    ]
 
 
 def test_a_presentation_has_to_be_proven_and_conform(api: Api) -> None:

@@ -144,3 +144,17 @@ def test_without_any_issuer_it_says_how_to_make_one(tmp_path: Path) -> None:
 
     assert answer.exit_code == 1
     assert "registry issuer create" in answer.stderr
+
+
+def test_a_correction_revokes_what_it_supersedes(cli: Cli, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", json.dumps({**document(100), "name": "Statistics, corrected"}))
+
+    answer = cli("issue", file, "--supersedes", "urn:example:3", "--json")
+
+    assert answer.json["supersedes"] == "urn:example:3"
+    assert cli("seal").exit_code == 0
+    assert cli("worker", "--once").exit_code == 0
+    assert cli("bundle", answer.json["id"]).json["credential"]["evidence"][0]["id"] == "urn:example:3"
+    assert cli("bundle", "urn:example:3", "--out", tmp_path / "former.json").exit_code == 0
+    assert cli("verify", tmp_path / "former.json").exit_code == 1
+    assert cli("issue", write(tmp_path / "two.ndjson", lines(5, 6)), "--supersedes", "urn:example:4").exit_code == 2

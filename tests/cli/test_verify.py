@@ -233,6 +233,18 @@ def test_whose_it_is_changes_the_exit_code_and_not_the_verdict(alone: Path) -> N
     assert "eve@example.org" not in other.stdout + other.stderr
 
 
+def test_nobodys_credential_is_not_taken_for_everybodys(tmp_path: Path) -> None:
+    document = badge(issuer=KEY)
+    document["credentialSubject"]["id"] = "urn:example:learner"
+    path = tmp_path / "nobodys.json"
+    path.write_text(json.dumps(add_proofs(document, signer_of(KEY, 1, KEY.removeprefix("did:key:")), 1_700_000_000)))
+
+    answer = run("verify", path, "--pin", KEY, "--subject-email", "zoe@example.org")
+    assert answer.stdout.startswith("VALID")
+    assert answer.exit_code == 3
+    assert run("verify", path, "--subject-email", "zoe@example.org").exit_code == 3
+
+
 def test_as_of_a_time(cli: Cli, bundle: Path) -> None:
     anchored = json.loads(bundle.read_text())["anchors"][0]["anchoredAt"]
 
@@ -243,3 +255,22 @@ def test_as_of_a_time(cli: Cli, bundle: Path) -> None:
     assert cli("verify", bundle, "--at", "2020-01-01T00:00:00Z").exit_code == 1
     assert cli("verify", bundle, "--at", "2099-01-01T00:00:00Z").exit_code == 2
     assert cli("verify", bundle, "--at", "yesterday").exit_code == 2
+
+
+def test_pinned_documents_count_without_asking_anybody(
+    cli: Cli, data: Path, bundle: Path, facts: dict[str, str], rpc: str, tmp_path: Path
+) -> None:
+    """As if the bundle carried no document of its own, and the DID's host were gone."""
+    alone = tmp_path / "alone.json"
+    content = json.loads(bundle.read_text())
+    document = content.pop("issuerDocument")
+    alone.write_text(json.dumps(content))
+    elsewhere = ("verify", alone, "--rpc", rpc, "--contract", facts["contract"], "--pin", facts["pin"], "--json")
+    unknown = cli(*elsewhere)
+    assert unknown.exit_code == 3
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "uni.json").write_text(json.dumps(document))
+    answer = cli(*elsewhere, "--did-documents", tmp_path / "documents")
+    assert answer.exit_code == 0, answer.stdout
+    (tmp_path / "documents" / "more.json").write_text("[]")
+    assert cli(*elsewhere, "--did-documents", tmp_path / "documents").exit_code == 2

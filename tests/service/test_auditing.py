@@ -382,6 +382,15 @@ def pages(house: House, change: Callable[[Any], None] = lambda _: None) -> Handl
             page = {"network": network, "batches": items, "next": str(found[-1].id) if len(found) == 2 else None}
             change(page)
             status, body = 200, json.dumps(page).encode()
+        elif path == "/v1/issuers":
+            items = [
+                {
+                    "name": issuer.name, "did": issuer.did, "address": "0x" + issuer.address.hex(), "signs": "none",
+                    "policyPin": {"statusBase": issuer.status_base},
+                }
+                for issuer in names.values()
+            ]  # fmt: skip
+            status, body = 200, json.dumps({"issuers": items}).encode()
         elif path.startswith("/v1/batches/"):
             _, _, _, root, first, _ = path.split("/")
             status, body = 200, house.batching.leaves(house.batching.look_up(bytes.fromhex(root), int(first))[0])

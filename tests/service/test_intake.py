@@ -10,14 +10,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from registry.core import canonical, leaf
 from registry.core.bundle import parse_bundle
-from registry.core.model import Status
+from registry.core.model import Outcome, Status
+from registry.service.catalogue import Catalogue
 from registry.service.errors import ConflictError, GoneError, InvalidError, NotFoundError, NotReadyError
 from registry.service.intake import Submission
 from registry.service.issuers import Issuer
 from registry.standards.did.document import parse_did_document
 from registry.standards.did.key import did_key
 from registry.standards.identity import matches_identity
-from registry.standards.keys import LocalSigner
+from registry.standards.keys import DID_KEY, LocalSigner
 from registry.standards.openbadges import find_faults
 from registry.standards.proofs.creating import add_proofs
 from registry.standards.proofs.jose import envelope
@@ -282,6 +283,30 @@ def test_displaced_what_is_signed_here_is_signed_again(house: House, issuer: Iss
     assert credential["credentialStatus"]["statusListIndex"] == "10"
     published = parse_did_document(house.identities.document(issuer), issuer.did)
     assert verify_proofs(credential, published.key, house.clock(), controller=issuer.did).status is ProofStatus.GOOD
+
+
+def test_displaced_what_was_given_out_is_signed_again_and_foreign_entries_stay(house: House) -> None:
+    issuer = house.hosting.create("keyed", DID_KEY)
+    house.settle()
+    foreign = {"id": "https://status.example/1#1", "type": "https://example.org/#OtherStatus"}
+    given = [
+        house.issuing.issue(issuer, document("urn:example:ours"), ["eddsa-jcs-2022"]),
+        house.issuing.issue(issuer, document("urn:example:theirs", credentialStatus=foreign)),
+    ]
+    house.chain.foreign_anchor(issuer.address, b"\x66" * 32, 10)
+    house.chain.mine(3)
+    house.settle()
+    finish(house, issuer)
+    ours, theirs = (Catalogue(house.context).find(issuer, credential["id"])[0] for credential in given)
+    assert house.verify(ours.id).status is Status.VALID
+    [doubt] = [check for check in house.verify(theirs.id).checks if check.outcome is Outcome.UNKNOWN]
+    assert (doubt.name, doubt.code) == ("binding", "status_type_unknown")  # of such an entry nobody here knows anything
+    bundled = [parse_bundle(house.bundles.get(item.id)).credential for item in (ours, theirs)]
+    assert bundled[1] == given[1]
+    assert bundled[0] is not None
+    assert bundled[0]["credentialStatus"]["statusListIndex"] == str(ours.index) >= "10"
+    assert {**bundled[0], "proof": 0, "credentialStatus": 0} == {**given[0], "proof": 0, "credentialStatus": 0}
+    assert issuer.did.startswith("did:key:z6Mk")
 
 
 def test_a_correction_revokes_and_names_what_it_supersedes(house: House, issuer: Issuer) -> None:

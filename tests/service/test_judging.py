@@ -178,6 +178,14 @@ def test_a_document_that_is_none_is_nobodys_matter(scene: Scene, document: dict[
     assert scene.verify(bundle).status is Status.VALID
 
 
+def test_a_document_too_deep_for_a_hash_is_nobodys_matter(scene: Scene) -> None:
+    deep: Any = []
+    for _ in range(70):
+        deep = [deep]
+    [bundle] = scene.anchor(scene.sign(badge()), document={"id": DID, "x": deep})
+    assert scene.verify(bundle).status is Status.VALID
+
+
 def test_pinned_documents_count_before_all_others(scene: Scene) -> None:
     scene.pinned[DID] = parse_did_document(scene.document, DID)
     scene.serve_document(scene.make_document(signing_key(9)))
@@ -380,6 +388,30 @@ def test_odd_addresses_make_no_exception(scene: Scene, address: str) -> None:
     verdict = scene.verify(badge(credentialStatus=entry(statusListCredential=address)))
     assert outcome(verdict, "revocation").startswith("UNKNOWN status_list_unreachable")
     assert [url for url in scene.web.asked if not url.startswith(("https://uni", "http"))] == []
+
+
+@pytest.mark.parametrize("indexes", [(7, 8), (8, 7), (7, "8"), ("8", 7)])
+def test_of_two_entries_that_are_numbers_each_is_looked_up(scene: Scene, indexes: tuple[Any, Any]) -> None:
+    old = scene.status_list(7)
+    subject = old["credentialSubject"] | {
+        "type": "StatusList2021",
+        "encodedList": old["credentialSubject"]["encodedList"][1:],
+    }
+    old = {name: value for name, value in old.items() if name not in ("proof", "validFrom")} | {
+        "type": ["VerifiableCredential", "StatusList2021Credential"], "credentialSubject": subject,
+    }  # fmt: skip
+    scene.web.serve(LIST, scene.sign(old, suites=("eddsa-jcs-2022",), allow_unmapped=True))
+    entries = [entry(type="StatusList2021Entry", statusListIndex=index) for index in indexes]
+    signed = scene.sign(badge(credentialStatus=entries), suites=("eddsa-jcs-2022",), allow_unmapped=True)
+    verdict = scene.verify(signed)
+    assert (verdict.status, outcome(verdict, "revocation")) == (Status.INVALID, "FAIL revoked")
+
+
+def test_an_entry_does_not_hide_another_one_of_the_same_place(scene: Scene) -> None:
+    scene.web.serve(LIST, scene.status_list())
+    for entries in ([entry(), entry(statusSize=2)], [entry(statusSize=2), entry()]):
+        verdict = scene.verify(scene.sign(badge(credentialStatus=entries)))
+        assert outcome(verdict, "revocation") == "UNKNOWN status_size_unsupported"
 
 
 def test_a_credential_with_many_entries_makes_few_requests(scene: Scene) -> None:

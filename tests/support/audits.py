@@ -23,7 +23,9 @@ def write(path: Path, content: bytes) -> bool:
 
 
 def publish(house: House, folder: Path) -> Publication:
-    return Publishing(house.context, house.issuers, house.batching, write).publish(folder)
+    return Publishing(
+        house.context, house.issuers, house.batching, house.identities, house.status_lists, write
+    ).publish(folder)
 
 
 def audit(chain: FakeChain, *places: Path | str, others: tuple[FakeChain, ...] = (), **more: Any) -> AuditReport:

@@ -135,8 +135,8 @@ def change_status(
 ) -> StatusOut:
     """Revokes (for good), suspends or reinstates a credential. It stands on chain some minutes later.
 
-    Revoking before sealing withdraws the credential: no bundle will ever be given out. Repeating the last request gives
-    its state.
+    Revoking before sealing withdraws the credential, unless others may have it already: no bundle will ever be given
+    out. Repeating the last request gives its state.
     """
     request = registry.status.request(issuer, credential_id, body.action, body.reason)
     return StatusOut(id=credential_id, action=request.action, state=request.state)  # type: ignore[arg-type]

@@ -8,7 +8,16 @@ from registry.api.bodies import JsonBody, takes
 from registry.api.openapi import errors
 from registry.api.paths import KeyId
 from registry.api.ports import RegistryDep
-from registry.api.schemas import ApiKeyOut, IssuerCreated, IssuerIn, IssuerOut, KeyIn, RotateIn, RotationOut
+from registry.api.schemas import (
+    ApiKeyOut,
+    IssuerCreated,
+    IssuerIn,
+    IssuerOut,
+    IssuersOut,
+    KeyIn,
+    RotateIn,
+    RotationOut,
+)
 from registry.api.security import Operator
 from registry.api.views import Views
 from registry.service.errors import InvalidError
@@ -48,6 +57,13 @@ def create_issuer(
     views = Views(registry)
     response.headers["Location"] = f"{registry.context.rules.public_url}/v1/issuers/{issuer.name}"
     return IssuerCreated(issuer=views.issuer(issuer), api_key=views.api_key(key))
+
+
+@router.get("", responses=errors())
+def list_issuers(registry: RegistryDep) -> IssuersOut:
+    """All issuers, oldest first: auditors look for the DID documents and status lists of each."""
+    views = Views(registry)
+    return IssuersOut(issuers=[views.issuer(issuer) for issuer in registry.issuers.all()])
 
 
 @router.get("/{name}", responses=errors(404))

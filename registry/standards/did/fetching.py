@@ -72,7 +72,10 @@ class HttpsFetcher:
     def fetch(self, url: str) -> bytes:
         deadline = time.monotonic() + self._timeout
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError as error:
+            raise DidUnreachable("the address has a port that there is not") from error
         local = self._allow_loopback and parts.scheme == "http"
         if parts.scheme != "https" and not local:
             raise DidUnreachable("documents are fetched over HTTPS only")
@@ -88,12 +91,12 @@ class HttpsFetcher:
             raise DidUnreachable(f"{host} did not serve the document ({type(error).__name__})") from error
 
     def _checked_address(self, host: str, port: int, local: bool, deadline: float) -> str:
-        answer: queue.Queue[list[str] | OSError] = queue.Queue()
+        answer: queue.Queue[list[str] | OSError | UnicodeError] = queue.Queue()
 
         def ask() -> None:
             try:
                 answer.put(self._look_up(host, port))
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # the latter for labels that are empty or too long
                 answer.put(error)
 
         # The system's look-up knows no time limit of ours; a thread that is late is left behind.
@@ -102,7 +105,7 @@ class HttpsFetcher:
             found = answer.get(timeout=max(deadline - time.monotonic(), 0))
         except queue.Empty:
             raise DidUnreachable(f"the name {host} was not resolved in time") from None
-        if isinstance(found, OSError):
+        if isinstance(found, OSError | UnicodeError):
             raise DidUnreachable(f"the name {host} is not known") from found
         if not found:
             raise DidUnreachable(f"the name {host} has no address")

@@ -5,7 +5,11 @@ To add one: write a function that bends the ``World`` and gives back the audit's
 
 # ruff: noqa: S608 - the statements are put together from constants of this file
 
+import base64
+import gzip
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -231,6 +235,138 @@ def final_anchor_taken_back(world: World) -> Answer:
     return watched(world)
 
 
+# --- issuers --------------------------------------------------------------------------------------------------------
+
+
+def status_list(world: World, purpose: str = "revocation") -> Any:
+    return world.published / "status" / world.issuers["uni"][2:] / purpose / "0.json"
+
+
+def published_again(world: World) -> Answer:
+    """By the registry itself, which signs whatever its tables say."""
+    world.registry("publish", world.published)
+    return published(world)
+
+
+@finds("status_list_missing")
+def status_list_withheld(world: World) -> Answer:
+    status_list(world).unlink()
+    return published(world)
+
+
+@finds("status_list_unsigned")
+def status_list_without_proof(world: World) -> Answer:
+    path = status_list(world)
+    document = json.loads(path.read_bytes())
+    del document["proof"]
+    path.write_text(json.dumps(document))
+    return published(world)
+
+
+@finds("status_list_differs", "status_list_signature")
+def status_list_emptied(world: World) -> Answer:
+    path = status_list(world)
+    document = json.loads(path.read_bytes())
+    document["credentialSubject"]["encodedList"] = "u" + packed(bytes(16_384))
+    path.write_text(json.dumps(document))
+    return published(world)
+
+
+def packed(bits: bytes) -> str:
+    return base64.urlsafe_b64encode(gzip.compress(bits)).rstrip(b"=").decode()
+
+
+@finds("status_list_differs")
+def revocation_kept_out_of_the_signed_list(world: World) -> Answer:
+    assert world.sql("DELETE FROM chain_status") == 1
+    return published_again(world)
+
+
+@finds("status_list_differs")
+def revocation_in_the_signed_list_and_never_sent(world: World) -> Answer:
+    assert world.sql("UPDATE chain_status SET set_mask = ?", ((1 << 3) | (1 << 9)).to_bytes(32)) == 1
+    return published_again(world)
+
+
+@finds("revocation_shown_late")
+def revocation_not_shown_after_two_days(world: World) -> Answer:
+    world.call("revoke", [0], [1 << 20])
+    world.node.rpc("evm_increaseTime", hex(172_800))
+    world.node.rpc("anvil_mine", hex(1))
+    return published(world)
+
+
+@finds("status_list_rolled_back")
+def status_list_of_yesterday(world: World) -> Answer:
+    old = status_list(world).read_bytes()
+    world.call("revoke", [0], [1 << 20])
+    world.registry("worker", "--once")
+    world.registry("publish", world.published)
+    seen_clean(world)
+    status_list(world).write_bytes(old)
+    return watched(world, "--published", world.published)
+
+
+@finds("issuer_unpublished")
+def nothing_said_of_an_issuer(world: World) -> Answer:
+    bend_issuers(world, lambda issuers: issuers.pop(0))
+    return published(world)
+
+
+@finds("did_not_claimed", "status_list_signature")
+def did_of_somebody_else(world: World) -> Answer:
+    assert world.sql("UPDATE issuers SET did = 'did:web:elsewhere.example' WHERE name = 'uni'") == 1
+    return published_again(world)
+
+
+@finds("did_names_other_account", "did_document_unclaimed")
+def document_that_names_another_account(world: World) -> Answer:
+    bend_document(world, lambda text: text.replace(f"31337:{world.issuers['uni']}", "31337:0x" + "55" * 20))
+    return published(world)
+
+
+@finds("did_document_differs", "did_document_unclaimed")
+def document_that_is_not_the_named_one(world: World) -> Answer:
+    path = bend_document(world, lambda text: text.replace("CredentialRegistry", "Other"))
+    [entry] = [item for item in issuers_of(world)["issuers"] if item["issuer"] == world.issuers["uni"]]
+    bend_issuers(world, lambda issuers: [item.update(document="55" * 32) for item in issuers if item == entry])
+    path.rename(path.with_name("55" * 32 + ".json"))
+    return published(world)
+
+
+@finds("key_removed", "did_document_unclaimed", "status_list_signature")
+def key_taken_out_of_the_document(world: World) -> Answer:
+    seen_clean(world)
+    bend_document(world, lambda text: text.replace("#key-1", "#key-2"))
+    return watched(world, "--published", world.published)
+
+
+def issuers_of(world: World) -> Any:
+    return json.loads((world.published / "issuers.json").read_bytes())
+
+
+def bend_issuers(world: World, change: Callable[[list[Any]], Any]) -> None:
+    document = issuers_of(world)
+    change(document["issuers"])
+    (world.published / "issuers.json").write_bytes(canonical(document))
+
+
+def bend_document(world: World, change: Callable[[str], str]) -> Any:
+    """Another DID document of "uni", under its own hash."""
+    [path] = (world.published / "documents" / world.issuers["uni"][2:]).iterdir()
+    text = change(path.read_text()).encode()
+    assert text != path.read_bytes()
+    path.unlink()
+    hashed = hashlib.sha256(canonical(json.loads(text))).hexdigest()
+    bend_issuers(
+        world,
+        lambda issuers: [item.update(document=hashed) for item in issuers if item["issuer"] == world.issuers["uni"]],
+    )
+    made = path.with_name(f"{hashed}.json")
+    made.write_bytes(text)
+    return made
+
+
 # --- credentials ----------------------------------------------------------------------------------------------------
 
 
@@ -325,6 +461,35 @@ def credential_of_a_voided_batch(world: World) -> Answer:
 @finds("anchored_late", exit_code=0)
 def back_dated_credential(world: World) -> Answer:
     return with_bundles(world, "--declared-delay", "60")
+
+
+def own_credential_of(world: World, change: Callable[[Any], Any]) -> Answer:
+    """One of the registry's, with its proof, changed and anchored anew."""
+    document = world.bundle()[1]["credential"]
+    document["id"] += ":again"
+    del document["credentialStatus"]
+    change(document)
+    world.own_bundle(document, "again")
+    return with_bundles(world)
+
+
+@finds("signature_invalid")
+def proof_that_does_not_fit(world: World) -> Answer:
+    return own_credential_of(world, lambda document: document["credentialSubject"].update(name="Eve"))
+
+
+@finds("proof_after_anchor")
+def proof_of_the_future(world: World) -> Answer:
+    return own_credential_of(
+        world, lambda document: [proof.update(created="2999-01-01T00:00:00Z") for proof in document["proof"]]
+    )
+
+
+@finds("key_outside_interval", "status_list_signature", "did_document_unclaimed")
+def key_that_had_ended(world: World) -> Answer:
+    before = '"created":"2020-01-01T00:00:00Z","expires":"2021-01-01T00:00:00Z"'
+    bend_document(world, lambda text: re.sub(r'"created":"[^"]*Z"', before, text))
+    return with_bundles(world)
 
 
 @finds("credential_unreadable")

@@ -210,6 +210,17 @@ def test_name_that_is_not_known() -> None:
         HttpsFetcher(look_up=look_up).fetch("https://example.com/did.json")
 
 
+@pytest.mark.parametrize("host", ["a..example", "a" * 64 + ".example", "."])
+def test_name_that_no_name_server_is_asked_for(host: str) -> None:
+    with pytest.raises(DidUnreachable, match="not known"):
+        HttpsFetcher().fetch(f"https://{host}/did.json")
+
+
+def test_port_that_there_is_not() -> None:
+    with pytest.raises(DidUnreachable, match="port"):
+        HttpsFetcher().fetch("https://example.com:99999/did.json")
+
+
 # --- the resolver ---------------------------------------------------------------------------------------------------
 
 

@@ -123,3 +123,16 @@ def test_what_was_hashed_is_found(value: str, salt: str, kind: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_any_text_can_be_asked_for(value: str) -> None:
     assert matches_identity(badges.badge(), value) in (True, False)
+
+
+def test_an_address_in_clear_that_stands_alone_is_hashed_as_well() -> None:
+    clear = {"type": "IdentityObject", "hashed": False, "identityType": EMAIL, "identityHash": "jo@example.org"}
+    after = hide_identities({"credentialSubject": {"identifier": clear}}, lambda: "salt")
+    assert after["credentialSubject"]["identifier"] == identity_object("jo@example.org", "salt")
+
+
+@pytest.mark.parametrize("kind", [[EMAIL], {EMAIL: 1}, None, 5])
+def test_types_that_are_none_are_left_as_they_are(kind: object) -> None:
+    item = {"type": "IdentityObject", "hashed": False, "identityType": kind, "identityHash": "jo@example.org"}
+    before = {"credentialSubject": {"identifier": [item]}}
+    assert hide_identities(before, lambda: "salt") == before

@@ -14,6 +14,14 @@ def upgrade() -> None:
     op.add_column("issuers", sa.Column("document", sa.LargeBinary(), nullable=True))
     op.add_column("credentials", sa.Column("form", sa.Text(), nullable=False, server_default="unsigned"))
     op.add_column("credentials", sa.Column("reserved_until", sa.BigInteger(), nullable=True))
+    op.create_index(
+        "ix_credentials_waiting",
+        "credentials",
+        ["issuer_id", "accepted_at"],
+        unique=False,
+        sqlite_where=sa.text("batch_id IS NULL"),
+        postgresql_where=sa.text("batch_id IS NULL"),
+    )
     op.create_table(
         "did_documents",
         sa.Column("id", _ID, nullable=False),

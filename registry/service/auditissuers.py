@@ -1,0 +1,317 @@
+"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from anchors.base import Chain, ChainUnreachable
+from registry.core.audit import Finding, Where, find
+from registry.core.audit_chain import ChainView
+from registry.core.audit_status import ShownList, audit_status_list, compare_lists, first_entry, gone_revocations
+from registry.core.canonical import parse_json
+from registry.core.credential import valid_from
+from registry.core.errors import InputError
+from registry.core.model import BlockRef
+from registry.core.notation import LAST_SECOND, hex_text, short, time_text
+from registry.core.status import ENTRIES_PER_LIST
+from registry.service.auditmaterial import malformed
+from registry.service.auditstate import AuditState
+from registry.service.published import MaterialMalformed, MaterialUnavailable
+from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer
+from registry.standards.did.document import Account, DidDocument, parse_did_document
+from registry.standards.did.key import is_own_key, resolve_did_key
+from registry.standards.proofs.moments import parse_moment
+from registry.standards.proofs.report import KeyProblem, ProofCode, ProofStatus, ResolveKey, VerificationKey
+from registry.standards.proofs.verifying import verify_proofs
+from registry.standards.statuslist import PURPOSES, StatusListError, decode_list, encode_list, parse_status_list
+
+__all__ = ["IssuerAudit", "issuer_keys"]
+
+_SAME_TIME = 64  # blocks that are looked at for having the same time
+
+Place = tuple[bytes, str, int]
+
+
+@dataclass
+class _Read:
+    """One publication: what it was found to show."""
+
+    name: str
+    lists: dict[Place, ShownList] = field(default_factory=dict)
+    documents: dict[bytes, DidDocument] = field(default_factory=dict)
+
+
+class IssuerAudit:
+    """``add`` each publication, then ``finish`` once. ``incomplete`` is added to. ``first_block``: the contract's.
+
+    ``documents`` are those of the first publication that has one, by DID: signatures are judged by them.
+    """
+
+    def __init__(
+        self, view: ChainView, chain: Chain, first_block: int, incomplete: list[str], state: AuditState | None = None
+    ) -> None:
+        self._view = view
+        self._chain = chain
+        self._blocks = _Blocks(chain, view.block, first_block)
+        self._incomplete = incomplete
+        self._state = state
+        self._read: list[_Read] = []
+        self.documents: dict[str, DidDocument] = {}
+
+    def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
+        """``addresses``: the issuers whose batches are listed. Raises ChainError."""
+        try:
+            issuers = material.issuers()
+        except MaterialUnavailable as error:
+            self._incomplete.append(str(error))
+            return
+        except MaterialMalformed as error:
+            yield malformed(material, error)
+            return
+        known = {issuer.address for issuer in issuers or ()}
+        for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
+            where = Where(address, source=material.name)
+            yield find("issuer_unpublished", "its DID, and where its status lists are", "nothing", where)
+        read = _Read(material.name)
+        self._read.append(read)
+        for issuer in issuers or ():
+            for answer in (self._document(material, read, issuer), self._lists(material, read, issuer)):
+                try:
+                    yield from answer
+                except MaterialUnavailable as error:
+                    self._incomplete.append(str(error))
+                except MaterialMalformed as error:
+                    yield malformed(material, error)
+
+    def finish(self) -> Iterator[Finding]:
+        """The publications against each other: each further one against the first."""
+        for other in self._read[1:]:
+            first = self._read[0]
+            for place in sorted(first.lists.keys() & other.lists.keys()):
+                yield from compare_lists(first.lists[place], other.lists[place])
+            for address in sorted(first.documents.keys() & other.documents.keys()):
+                ours, theirs = first.documents[address].hash, other.documents[address].hash
+                if ours != theirs:
+                    where = Where(address, source=other.name)
+                    yield find("did_document_differs", f"{ours.hex()}, as in {first.name}", theirs.hex(), where)
+
+    # --- DID documents ---
+
+    def _document(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
+        where = Where(issuer.address, source=material.name)
+        data = material.document(issuer)
+        if data is None:
+            if issuer.document is not None:
+                yield find("did_document_differs", f"the document {issuer.document.hex()}", "none", where)
+            return
+        try:
+            document = parse_did_document(parse_json(data), issuer.did)
+        except InputError as error:
+            raise MaterialMalformed(f"the DID document of {short(issuer.did)} cannot be read: {error}") from error
+        read.documents[issuer.address] = document
+        self.documents.setdefault(issuer.did, document)
+        if issuer.document is not None and document.hash != issuer.document:
+            yield find("did_document_differs", f"the document {issuer.document.hex()}", document.hash.hex(), where)
+        account = Account(self._view.chain_id, issuer.address)
+        if not is_own_key(issuer.did) and not document.names(account):
+            others = ", ".join(hex_text(other.address) for other in sorted(document.accounts, key=str)) or "none"
+            expected = f"{hex_text(issuer.address)} on this chain, under assertionMethod of {issuer.did}"
+            yield find("did_names_other_account", expected, short(others, 300), where)
+        yield from self._claims(issuer, document, where)
+        yield from self._former_keys(material.name, issuer, document, where)
+
+    def _claims(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
+        told = sum(batch.size for batch in self._view.history if batch.key.issuer == issuer.address)
+        if told < self._view.next_index.get(issuer.address, 0):
+            return  # events are missing, and claims may be among them
+        mine = [claim for claim in self._view.claims if claim.issuer == issuer.address]
+        claimed = [claim.document_hash for claim in mine if claim.did == issuer.did]
+        if not claimed and issuer.address in self._view.next_index:
+            others = ", ".join(sorted({claim.did for claim in mine})) or "no claim"
+            yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
+        elif claimed and document.hash not in claimed:
+            expected = f"a document that was claimed: {claimed[-1].hex()}"
+            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
+
+    def _former_keys(
+        self, name: str, issuer: PublishedIssuer, document: DidDocument, where: Where
+    ) -> Iterator[Finding]:
+        """A key that was published once stays, with its end: what it signed could not be checked any more."""
+        if self._state is None:
+            return
+        place = (name, issuer.did)
+        before = self._state.keys.get(place, [])
+        for method in before:
+            if isinstance(document.key(method), KeyProblem):
+                yield find("key_removed", f"{short(method, 300)}, with its end", "no such key", where)
+        found = [method for method in _methods(document) if isinstance(document.key(method), VerificationKey)]
+        self._state.keys[place] = sorted({*before, *found})
+
+    # --- status lists ---
+
+    def _lists(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
+        end = self._view.next_index.get(issuer.address, 0)
+        wanted: set[Place] = set()
+        if issuer.status_base is not None:
+            numbers = range(-(-end // ENTRIES_PER_LIST))
+            wanted = {(issuer.address, purpose, number) for purpose in PURPOSES for number in numbers}
+        if self._state is not None:  # what was there once may not go, whatever is said of the issuer now
+            seen = {key[1:] for key in self._state.lists if key[0] == material.name and key[1] == issuer.address}
+            wanted |= {place for place in seen if place[2] * ENTRIES_PER_LIST < end}
+        for place in sorted(wanted):
+            try:
+                yield from self._list(material, read, issuer, place)
+            except MaterialUnavailable as error:
+                self._incomplete.append(str(error))
+            except MaterialMalformed as error:
+                yield malformed(material, error)
+
+    def _list(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer, place: Place) -> Iterator[Finding]:
+        _, purpose, number = place
+        named = f"the {purpose} list {number} of {short(issuer.did)}"
+        where = Where(issuer.address, index=number * ENTRIES_PER_LIST, source=material.name)
+        data = material.status_list(issuer, purpose, number)
+        if data is None:
+            yield find("status_list_missing", named, "none", where)
+            return
+        credential, shown = self._parse(material, issuer, place, data)
+        read.lists[place] = shown
+        yield from self._signature(credential, issuer, shown, where)
+        yield from audit_status_list(
+            self._view,
+            shown,
+            self._blocks.of(shown.valid_from),
+            lambda words: self._chain.read_words(issuer.address, words, self._chain.head()),
+        )
+        yield from self._rolled_back(material.name, shown, where)
+
+    def _parse(
+        self, material: IssuerMaterial, issuer: PublishedIssuer, place: Place, data: bytes
+    ) -> tuple[dict[str, Any], ShownList]:
+        _, purpose, number = place
+        named = f"the {purpose} list {number} of {short(issuer.did)}"
+        try:
+            credential = parse_json(data)
+            found = parse_status_list(credential)
+        except (InputError, StatusListError) as error:
+            raise MaterialMalformed(f"{named} cannot be read: {error}") from error
+        made = valid_from(credential)
+        address = f"{issuer.status_base}/{purpose}/{number}"
+        if made is None or not 0 <= made <= LAST_SECOND:
+            raise MaterialMalformed(f"{named} does not say since when it counts")
+        if found.issuer != issuer.did or found.purposes != (purpose,):
+            raise MaterialMalformed(f"{named} is another one's, or for another purpose")
+        if issuer.status_base is not None and found.address != address:
+            raise MaterialMalformed(f"{named} calls itself {short(str(found.address), 200)}")
+        until = credential.get("validUntil")
+        end = parse_moment(until) if isinstance(until, str) else None
+        ttl = None if found.ttl_seconds is None else made + int(min(found.ttl_seconds, LAST_SECOND))
+        # Who serves a live list has it anew when its copy runs out; a copy counts for as long as it says.
+        ends = [moment for moment in ((ttl, end) if material.live else (end if end is not None else ttl,)) if moment]
+        deadline = min(ends, default=made)
+        return credential, ShownList(issuer.address, purpose, number, found.bits, made, deadline, material.name)
+
+    def _signature(
+        self, credential: dict[str, Any], issuer: PublishedIssuer, shown: ShownList, where: Where
+    ) -> Iterator[Finding]:
+        """Keys are judged at the time that the proof names, and no earlier than the list's own."""
+        proofs = credential.get("proof", [])
+        created = [_created(proof) for proof in (proofs if isinstance(proofs, list) else [proofs])]
+        at = max([shown.valid_from, *(moment for moment in created if moment is not None)])
+        report = verify_proofs(credential, issuer_keys(self.documents), at, controller=issuer.did)
+        named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
+        if report.status is ProofStatus.NONE:
+            yield find("status_list_unsigned", named, "no proof", where)
+        elif report.status is ProofStatus.BAD:
+            bad = next(outcome for outcome in report.outcomes if outcome.status is ProofStatus.BAD)
+            yield find("status_list_signature", named, short(f"{bad.code}: {bad.detail}", 300), where)
+        elif report.status is ProofStatus.UNKNOWN:
+            detail = report.outcomes[0].detail
+            what = f"The {shown.purpose} list {shown.number} of {short(issuer.did)} in {shown.source}"
+            self._incomplete.append(f"{what} could not be judged: {short(detail, 300)}")
+
+    def _rolled_back(self, name: str, shown: ShownList, where: Where) -> Iterator[Finding]:
+        if self._state is None:
+            return
+        key = (name, shown.issuer, shown.purpose, shown.number)
+        before = self._state.lists.get(key)
+        if before is None:
+            self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
+            return
+        made, text = before
+        earlier = decode_list(text)
+        gone = gone_revocations(self._view, shown, earlier)
+        if gone:
+            index = first_entry(shown, gone)
+            observed = f"{gone.bit_count()} not set any more, the first at index {index}"
+            place = Where(shown.issuer, index=index, source=name)
+            yield find("status_list_rolled_back", "the revocations that an earlier audit saw in it", observed, place)
+        elif shown.valid_from < made and not self._state.reorganised:
+            observed = f"one of {time_text(shown.valid_from)}"
+            yield find("status_list_rolled_back", f"a list of {time_text(made)} or later", observed, where)
+        if not gone and shown.valid_from >= made:
+            self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
+
+
+def issuer_keys(documents: dict[str, DidDocument]) -> ResolveKey:
+    """Keys by the published documents alone, and those that are their own DID: nobody else is asked."""
+
+    def resolve(url: str) -> VerificationKey | KeyProblem:
+        did = url.partition("#")[0]
+        if is_own_key(did):
+            return resolve_did_key(url)
+        document = documents.get(did)
+        if document is None:
+            return KeyProblem(ProofCode.KEY_UNREACHABLE, f"The DID document of {short(did, 200)} is not published.")
+        return document.key(url)
+
+    return resolve
+
+
+def _methods(document: DidDocument) -> Sequence[str]:
+    found = document.content.get("verificationMethod", [])
+    names = [method["id"] for method in found]  # parse_did_document has looked at each
+    return [f"{document.did}{name}" if name.startswith("#") else name for name in names]
+
+
+def _created(proof: object) -> int | None:
+    moment = proof.get("created") if isinstance(proof, dict) else None
+    return parse_moment(moment) if isinstance(moment, str) else None
+
+
+class _Blocks:
+    """Finds blocks by time; each is asked for once."""
+
+    def __init__(self, chain: Chain, last: BlockRef, first_block: int) -> None:
+        self._chain = chain
+        self._last = last
+        self._first = min(first_block, last.number)
+        self._times: dict[int, int] = {last.number: last.timestamp}
+        self._found: dict[int, tuple[int, int]] = {}
+
+    def of(self, moment: int) -> tuple[int, int]:
+        """The last block made by then, behind the first one of the same time. Raises ChainError."""
+        if moment not in self._found:
+            self._found[moment] = self._search(moment)
+        return self._found[moment]
+
+    def _search(self, moment: int) -> tuple[int, int]:
+        low, high = self._first, self._last.number
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._time(middle) <= moment:
+                low = middle
+            else:
+                high = middle - 1
+        first = low
+        while low - first < _SAME_TIME and first > self._first and self._time(first) == self._time(first - 1) == moment:
+            first -= 1
+        return first, low
+
+    def _time(self, number: int) -> int:
+        if number not in self._times:
+            block = self._chain.block(number)
+            if block is None:
+                raise ChainUnreachable(f"The node has no block {number}, so that lists cannot be held against it.")
+            self._times[number] = block.timestamp
+        return self._times[number]

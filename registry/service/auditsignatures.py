@@ -1,0 +1,83 @@
+"""The proofs of credentials that are handed in, judged as of their anchors, by published DID documents alone."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from registry.core.audit import BatchKey, Finding, Where, find
+from registry.core.audit_chain import ChainView
+from registry.core.credential import issuer_did
+from registry.core.errors import InputError
+from registry.core.model import Bundle
+from registry.core.notation import LAST_SECOND, hex_text, short, time_text
+from registry.service.judging import Judging, open_credential
+from registry.standards.did.document import Account, DidDocument, parse_did_document
+from registry.standards.did.resolver import DidResolver
+from registry.standards.proofs.report import ProofCode, ProofOutcome, ProofStatus
+
+__all__ = ["SignatureAudit"]
+
+_CODES = {ProofCode.CREATED_IN_FUTURE: "proof_after_anchor", ProofCode.KEY_OUT_OF_INTERVAL: "key_outside_interval"}
+
+
+class SignatureAudit:
+    """``documents``: the published DID documents as parsed JSON, by DID. Nobody is asked for others."""
+
+    def __init__(self, view: ChainView, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        self._view = view
+        self._documents = {did: parse_did_document(dict(content), did) for did, content in documents.items()}
+        self._claims = {(claim.issuer, claim.did, claim.document_hash): claim.claimed_at for claim in view.claims}
+        resolver = DidResolver(None, lambda: 0)
+        self._judging = Judging(resolver, lambda: 0, pinned=self._documents.get)
+
+    def examine(self, bundle: Bundle, where: Where, incomplete: list[str]) -> Iterator[Finding]:
+        """``where``: the place that the bundle was found to have on chain. Adds to ``incomplete``; never raises."""
+        address, credential = where.issuer, bundle.credential
+        if credential is None or address is None or where.root is None or where.first is None:
+            return
+        record = self._view.records.get(BatchKey(address, where.first, where.root))
+        if record is None:
+            return
+        clear, _ = open_credential(credential)
+        did = (None if clear is None else issuer_did(clear)) or ""
+        brought = self._brought(bundle, address, did, record.anchored_at)
+        document = self._documents.get(did) or brought
+        if document is not None and not document.did.startswith("did:key:"):
+            yield from self._account(document, address, where)
+        documents = () if brought is None else (brought,)
+        session = self._judging.session(now=record.anchored_at)
+        report, check = session.signature(credential, record.anchored_at, at=record.anchored_at, documents=documents)
+        moment = time_text(min(record.anchored_at, LAST_SECOND))
+        if report.status is ProofStatus.BAD:
+            bad = [outcome for outcome in report.outcomes if outcome.status is ProofStatus.BAD]
+            for code, outcome in _by_code(bad).items():
+                observed = f"{outcome.code}: {outcome.detail}"
+                expected = f"a proof by a key of {short(did, 200)}, made by {moment}"
+                yield find(code, expected, short(observed, 400), where)
+        elif report.status is ProofStatus.UNKNOWN:
+            incomplete.append(
+                f"Proofs of {short(did, 200)} could not be judged ({check.code}): {short(check.detail, 300)}"
+            )
+
+    def _account(self, document: DidDocument, address: bytes, where: Where) -> Iterator[Finding]:
+        if not document.names(Account(self._view.chain_id, address)):
+            named = ", ".join(sorted(hex_text(account.address) for account in document.accounts)) or "no account"
+            expected = f"a credential of whom {hex_text(address)} speaks for"
+            yield find("credential_issuer_differs", expected, f"{document.did}, which names {short(named, 200)}", where)
+
+    def _brought(self, bundle: Bundle, address: bytes, did: str, anchored_at: int) -> DidDocument | None:
+        """The document that the bundle brings along, where the address had claimed it by the time of the anchor."""
+        if bundle.issuer_document is None:
+            return None
+        try:
+            found = parse_did_document(dict(bundle.issuer_document), did)
+        except InputError:
+            return None  # then it is as if it were not there: the proofs are judged without it
+        claimed_at = self._claims.get((address, did, found.hash))
+        return found if claimed_at is not None and claimed_at <= anchored_at else None
+
+
+def _by_code(bad: list[ProofOutcome]) -> dict[str, ProofOutcome]:
+    found: dict[str, ProofOutcome] = {}
+    for outcome in bad:
+        found.setdefault(_CODES.get(outcome.code, "signature_invalid"), outcome)
+    return found

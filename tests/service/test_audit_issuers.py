@@ -1,0 +1,345 @@
+"""Audits of what is published of issuers: status lists, their proofs, DID documents and the claims on them."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anchors.base import Revoke, SetSuspension
+from registry.core.notation import parse_time
+from registry.service.auditing import Auditing, AuditReport, NamedChain
+from registry.service.auditstate import StateFile
+from registry.service.published import FolderMaterial
+from registry.standards.proofs.creating import add_proofs
+from registry.standards.statuslist import decode_list, encode_list
+from registry.wiring.files import write_if_changed
+from support.audits import Prepared, audit, codes, copied, prepare, publish
+from support.house import House
+
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture
+def house(prepared: Prepared, tmp_path: Path) -> Iterator[House]:
+    opened = copied(prepared, tmp_path)
+    opened.settle()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def folder(house: House, tmp_path: Path) -> Path:
+    place = tmp_path / "published"
+    publish(house, place)
+    return place
+
+
+def address(house: House) -> bytes:
+    return house.issuers.look_up("uni").address
+
+
+def list_file(house: House, folder: Path, purpose: str = "revocation") -> Path:
+    return folder / "status" / address(house).hex() / purpose / "0.json"
+
+
+def document_file(house: House, folder: Path) -> Path:
+    [path] = (folder / "documents" / address(house).hex()).iterdir()
+    return path
+
+
+def bend_list(path: Path, change: Callable[[Any], None]) -> None:
+    """Without signing it again."""
+    credential = json.loads(path.read_bytes())
+    change(credential)
+    path.write_text(json.dumps(credential))
+
+
+def sign_again(house: House, path: Path, change: Callable[[Any], None], signer: Any = None) -> None:
+    """As the issuer itself could."""
+    credential = json.loads(path.read_bytes())
+    proofs = credential.pop("proof")
+    change(credential)
+    created = max(parse_time(proofs[0]["created"]), parse_time(credential["validFrom"]))
+    path.write_text(json.dumps(add_proofs(credential, signer or house.rings.signer("uni"), created)))
+
+
+def flip(entry: int) -> Callable[[Any], None]:
+    def change(credential: Any) -> None:
+        subject = credential["credentialSubject"]
+        bits = bytearray(decode_list(subject["encodedList"]))
+        bits[entry >> 3] ^= 0x80 >> (entry & 7)
+        subject["encodedList"] = encode_list(bytes(bits))
+
+    return change
+
+
+def revoke(house: House, index: int) -> None:
+    """By the issuer itself, past the registry."""
+    chain = house.chain
+    chain._send_foreign(address(house), chain.encode(Revoke(address(house), (0,), (1 << index,))))
+    house.clock.advance(60)
+    house.settle()
+
+
+def suspend(house: House, index: int, on: bool) -> None:
+    chain = house.chain
+    nonce = chain.read_issuer(address(house)).nonce
+    masks = ((1 << index,), (0,)) if on else ((0,), (1 << index,))
+    chain._send_foreign(address(house), chain.encode(SetSuspension(address(house), nonce, (0,), *masks)))
+    house.clock.advance(60)
+    house.settle()
+
+
+# --- status lists ---------------------------------------------------------------------------------------------------
+
+
+def test_lists_are_published_and_clean(house: House, folder: Path) -> None:
+    bits = decode_list(json.loads(list_file(house, folder).read_bytes())["credentialSubject"]["encodedList"])
+    assert [entry for entry in range(8) if bits[0] & 0x80 >> entry] == [2]
+    assert len(list((folder / "status").rglob("*.json"))) == 4
+    assert (audit(house.chain, folder).findings, audit(house.chain, folder).incomplete) == ((), ())
+
+
+def test_a_list_of_the_past_is_no_finding(house: House, folder: Path) -> None:
+    """It says what the chain said then, and has not run out."""
+    revoke(house, 4)
+    suspend(house, 0, on=True)
+    assert codes(audit(house.chain, folder)) == []
+    publish(house, folder)
+    suspend(house, 0, on=False)
+    assert codes(audit(house.chain, folder)) == []
+
+
+@pytest.mark.parametrize(("change", "purpose"), [(revoke, "revocation"), (suspend, "suspension")])
+def test_a_list_that_has_run_out_and_lacks_something(
+    house: House, folder: Path, change: Callable[..., None], purpose: str
+) -> None:
+    change(house, 4, **({"on": True} if purpose == "suspension" else {}))
+    house.clock.advance(2 * DAY)
+    house.chain.mine()
+    report = audit(house.chain, folder)
+    [finding] = report.findings
+    assert (finding.code, finding.where.index) == ("revocation_shown_late", 4)
+    assert purpose in finding.expected
+
+
+def test_an_old_list_that_lacks_nothing(house: House, folder: Path) -> None:
+    house.clock.advance(2 * DAY)
+    house.chain.mine()
+    assert codes(audit(house.chain, folder)) == []
+
+
+@pytest.mark.parametrize(("entry", "purpose"), [(2, "revocation"), (3, "revocation"), (3, "suspension")])
+def test_a_signed_list_that_differs(house: House, folder: Path, entry: int, purpose: str) -> None:
+    """A revocation that is left out, one that was never sent, and a suspension that was never sent."""
+    sign_again(house, list_file(house, folder, purpose), flip(entry))
+    [finding] = audit(house.chain, folder).findings
+    assert (finding.code, finding.where.index) == ("status_list_differs", entry)
+
+
+def test_a_list_that_dates_itself_back_is_late(house: House, folder: Path) -> None:
+    """A revocation cannot be hidden for long by an early date: the list runs out by its own date."""
+    revoke(house, 4)
+    publish(house, folder)
+
+    def backdated(credential: Any) -> None:
+        flip(4)(credential)
+        credential.update(validFrom="2027-01-15T08:00:01Z", validUntil="2027-01-15T08:00:02Z")
+
+    sign_again(house, list_file(house, folder), backdated)
+    assert set(codes(audit(house.chain, folder))) >= {"revocation_shown_late"}
+
+
+def test_a_list_that_is_newer_than_the_audit(house: House, folder: Path) -> None:
+    """The chain is read first: what is revoked and published meanwhile is no fraud."""
+    material = FolderMaterial(folder)
+    before = material.listing
+
+    def publishes_meanwhile() -> Any:
+        revoke(house, 4)
+        publish(house, folder)
+        return before()
+
+    material.listing = publishes_meanwhile  # type: ignore[method-assign]
+    assert Auditing([NamedChain("node", house.chain)], [material]).run().findings == ()
+
+
+def test_a_list_that_is_not_there(house: House, folder: Path) -> None:
+    list_file(house, folder).unlink()
+    assert codes(audit(house.chain, folder)) == ["status_list_missing"]
+
+
+def test_a_list_without_a_proof(house: House, folder: Path) -> None:
+    bend_list(list_file(house, folder), lambda credential: credential.pop("proof"))
+    assert codes(audit(house.chain, folder)) == ["status_list_unsigned"]
+
+
+def test_a_list_that_was_changed_after_signing(house: House, folder: Path) -> None:
+    bend_list(list_file(house, folder), flip(2))
+    assert codes(audit(house.chain, folder)) == ["status_list_differs", "status_list_signature"]
+
+
+def test_a_list_by_somebody_else(house: House, folder: Path) -> None:
+    sign_again(house, list_file(house, folder), lambda _: None, house.rings.signer("school"))
+    [finding] = audit(house.chain, folder).findings
+    assert finding.code == "status_list_signature"
+
+
+def test_a_list_by_a_key_that_had_ended(house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house.rings, "rings", dict(house.rings.rings))  # the other tests have them, too
+    former = house.rings.signer("uni")
+    house.clock.advance(60)
+    house.hosting.rotate(house.issuers.look_up("uni"), compromised=True)
+    for _ in range(3):
+        house.settle()
+    publish(house, folder)
+    assert codes(audit(house.chain, folder)) == []
+    sign_again(house, list_file(house, folder), lambda _: None, former)
+    [finding] = audit(house.chain, folder).findings
+    assert (finding.code, "key_out_of_interval" in finding.observed) == ("status_list_signature", True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda credential: credential.update(id="https://elsewhere.example/0"),
+        lambda credential: credential.update(issuer="did:web:elsewhere.example"),
+        lambda credential: credential.pop("validFrom"),
+        lambda credential: credential["credentialSubject"].update(statusPurpose="suspension"),
+        lambda credential: credential["credentialSubject"].update(encodedList="u" + "A" * 100),
+    ],
+)
+def test_lists_that_are_none(house: House, folder: Path, change: Callable[[Any], None]) -> None:
+    bend_list(list_file(house, folder), change)
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_mirrors_with_other_lists(house: House, folder: Path, tmp_path: Path) -> None:
+    mirror = shutil.copytree(folder, tmp_path / "mirror")
+    assert codes(audit(house.chain, folder, mirror)) == []
+    sign_again(house, list_file(house, mirror), flip(2))
+    assert codes(audit(house.chain, folder, mirror)) == ["status_list_differs", "mirrors_differ"]
+
+
+def test_a_publication_that_says_nothing_of_its_issuers(house: House, folder: Path) -> None:
+    (folder / "issuers.json").unlink()
+    assert codes(audit(house.chain, folder)) == ["issuer_unpublished"] * 2
+
+
+# --- DIDs -----------------------------------------------------------------------------------------------------------
+
+
+def put_document(house: House, folder: Path, change: Callable[[Any], None]) -> None:
+    """As its owner could: the listing names the changed document."""
+    from registry.standards.did.document import document_hash
+
+    path = document_file(house, folder)
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.unlink()
+    hashed = document_hash(document).hex()
+    (path.parent / f"{hashed}.json").write_text(json.dumps(document))
+    listing = json.loads((folder / "issuers.json").read_bytes())
+    [entry] = [item for item in listing["issuers"] if item["issuer"] == "0x" + address(house).hex()]
+    entry["document"] = hashed
+    (folder / "issuers.json").write_text(json.dumps(listing))
+
+
+def test_a_document_that_names_another_account(house: House, folder: Path) -> None:
+    def other(document: Any) -> None:
+        document["verificationMethod"][-1]["blockchainAccountId"] = "eip155:31337:0x" + "55" * 20
+
+    put_document(house, folder, other)
+    assert codes(audit(house.chain, folder)) == ["did_names_other_account", "did_document_unclaimed"]
+
+
+def test_a_document_that_is_not_the_named_one(house: House, folder: Path) -> None:
+    path = document_file(house, folder)
+    path.write_text(path.read_text().replace("CredentialRegistry", "Other"))
+    assert codes(audit(house.chain, folder)) == ["did_document_differs", "did_document_unclaimed"]
+
+
+def test_a_document_that_is_withheld(house: House, folder: Path) -> None:
+    document_file(house, folder).unlink()
+    report = audit(house.chain, folder)
+    assert codes(report) == ["did_document_differs"]
+    assert "could not be judged" in " ".join(report.incomplete)
+
+
+def test_a_did_that_was_never_claimed(house: House, folder: Path) -> None:
+    house.chain.blocks[:] = [_without_claims(block) for block in house.chain.blocks]
+    assert codes(audit(house.chain, folder)) == ["did_not_claimed"] * 2
+
+
+def _without_claims(block: Any) -> Any:
+    from anchors.base import DidClaimed
+
+    block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
+    return block
+
+
+# --- over time ------------------------------------------------------------------------------------------------------
+
+
+def audit_again(house: House, folder: Path, place: Path) -> AuditReport:
+    file = StateFile(place / "state.json", write_if_changed)
+    state = file.load(house.chain.chain_id, house.chain.contract)
+    report = Auditing([NamedChain("node", house.chain)], [FolderMaterial(folder)], state=state, file=file).run()
+    file.save(state)
+    return report
+
+
+def test_a_list_that_is_rolled_back(house: House, folder: Path, tmp_path: Path) -> None:
+    old = list_file(house, folder).read_bytes()
+    revoke(house, 4)
+    publish(house, folder)
+    for _ in range(2):
+        assert codes(audit_again(house, folder, tmp_path)) == []
+    list_file(house, folder).write_bytes(old)
+    for _ in range(2):  # until what was seen is shown again
+        report = audit_again(house, folder, tmp_path)
+        assert [(item.code, item.where.index) for item in report.findings] == [("status_list_rolled_back", 4)]
+    publish(house, folder)
+    assert codes(audit_again(house, folder, tmp_path)) == []
+
+
+def test_an_older_list_that_lacks_nothing_is_rolled_back_all_the_same(
+    house: House, folder: Path, tmp_path: Path
+) -> None:
+    old = list_file(house, folder).read_bytes()
+    suspend(house, 0, on=True)
+    publish(house, folder)
+    audit_again(house, folder, tmp_path)
+    list_file(house, folder).write_bytes(old)
+    assert codes(audit_again(house, folder, tmp_path)) == ["status_list_rolled_back"]
+
+
+def test_a_list_that_is_said_to_be_nowhere(house: House, folder: Path, tmp_path: Path) -> None:
+    """It was there once: not naming it any more does not help."""
+    audit_again(house, folder, tmp_path)
+    listing = json.loads((folder / "issuers.json").read_bytes())
+    for entry in listing["issuers"]:
+        entry.pop("statusBase")
+    (folder / "issuers.json").write_text(json.dumps(listing))
+    shutil.rmtree(folder / "status")
+    assert codes(audit_again(house, folder, tmp_path)) == ["status_list_missing"] * 4
+
+
+def test_a_key_that_is_taken_out_of_the_document(house: House, folder: Path, tmp_path: Path) -> None:
+    assert codes(audit_again(house, folder, tmp_path)) == []
+
+    def renamed(document: Any) -> None:
+        text = json.dumps(document).replace("#key-1", "#key-9")
+        document.clear()
+        document.update(json.loads(text))
+
+    put_document(house, folder, renamed)
+    assert "key_removed" in codes(audit_again(house, folder, tmp_path))
