@@ -114,9 +114,9 @@ def audit(
             first_block=audited.first_block if from_block is None else from_block,
             cross_check=cross_check,
             delay=declared_delay,
+            promises=promise_files(promises) if promises else (),
             processes=processes,
             signatures=not no_signatures,
-            promises=promise_files(promises) if promises else (),
         )
         source = registry.context.database if registry is not None and database else None
         inside: Inside | None = None

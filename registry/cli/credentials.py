@@ -42,11 +42,11 @@ def issue(
     results: Annotated[
         Path | None, typer.Option("--results", metavar="FILE", help="Write the answer to every line as NDJSON.")
     ] = None,
-    supersedes: Annotated[
-        str | None, typer.Option(metavar="ID", help="The one credential of FILE corrects this one, which is revoked.")
-    ] = None,
     promises: Annotated[
         Path | None, typer.Option("--promises", metavar="FILE", help="Write the signed promises as NDJSON.")
+    ] = None,
+    supersedes: Annotated[
+        str | None, typer.Option(metavar="ID", help="The one credential of FILE corrects this one, which is revoked.")
     ] = None,
     data: Data = None,
     config: Config = None,
@@ -60,6 +60,8 @@ def issue(
     with opened(data, config) as registry:
         issuer = the_issuer(registry, issuer_name)
         if supersedes is not None:
+            if promises is not None:
+                raise typer.BadParameter("With --supersedes, ask `registry promise show ID` for the promise.")
             _correct(registry, out, issuer, list(source.read(key or source.key)), supersedes)
             return
         counts = {"lines": 0, "accepted": 0, "repeated": 0, "refused": 0}

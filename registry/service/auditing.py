@@ -59,8 +59,8 @@ class Auditing:
     state: AuditState | None = None
     file: StateFile | None = None
     processes: int = 0
-    signatures: bool = True
     promises: Sequence[Path] = ()
+    signatures: bool = True
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)

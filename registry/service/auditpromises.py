@@ -67,7 +67,7 @@ class PromiseFiles:
             self.incomplete.append("No publication was read, so no promise could be checked (--published).")
             return None
         try:
-            data = material.registry_document()
+            data = material.own_document()
             if data is None:
                 self.incomplete.append(f"{material.name} has no keys of the registry, so no promise could be checked.")
                 return None

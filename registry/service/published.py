@@ -111,7 +111,7 @@ class Material(Protocol):
         """
         ...
 
-    def registry_document(self) -> bytes | None:
+    def own_document(self) -> bytes | None:
         """The registry's own DID document; None if there is none. Raises MaterialMalformed, MaterialUnavailable."""
         ...
 
@@ -144,6 +144,9 @@ class FolderMaterial:
     def leaves(self, key: BatchKey, size: int) -> bytes | None:
         return self._read(leaves_path(key), size * HASH_BYTES)
 
+    def own_document(self) -> bytes | None:
+        return self._read(DOCUMENT, MAX_DOCUMENT_BYTES)
+
     @property
     def live(self) -> bool:
         return False
@@ -158,9 +161,6 @@ class FolderMaterial:
 
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         return self._read(list_path(issuer.address, purpose, number), MAX_LIST_BYTES)
-
-    def registry_document(self) -> bytes | None:
-        return self._read(DOCUMENT, MAX_DOCUMENT_BYTES)
 
     def _read(self, name: str, limit: int) -> bytes | None:
         """At most ``limit + 1`` bytes of a plain file below the folder."""
@@ -228,6 +228,9 @@ class WebMaterial:
         path = leaves_path(key) if self._static else f"v1/batches/{key.root.hex()}/{key.first}/leaves"
         return self._get(path, size * HASH_BYTES)
 
+    def own_document(self) -> bytes | None:
+        return self._get(DOCUMENT if self._static else f"registry/{DOCUMENT}", MAX_DOCUMENT_BYTES)
+
     @property
     def live(self) -> bool:
         return not self._static
@@ -250,9 +253,6 @@ class WebMaterial:
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         place = list_path(issuer.address, purpose, number)
         return self._get(place if self._static else f"issuers/{issuer.name}/status/{purpose}/{number}", MAX_LIST_BYTES)
-
-    def registry_document(self) -> bytes | None:
-        return self._get(DOCUMENT if self._static else f"registry/{DOCUMENT}", MAX_DOCUMENT_BYTES)
 
     def _pages(self) -> Listing:
         batches: list[PublishedBatch] = []

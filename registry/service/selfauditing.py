@@ -68,7 +68,7 @@ class OwnMaterial:
         batch = self._batches.get(key)
         return None if batch is None else self._batching.leaves(batch)
 
-    def registry_document(self) -> bytes | None:
+    def own_document(self) -> bytes | None:
         return None  # nobody hands in promises here
 
 

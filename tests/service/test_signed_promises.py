@@ -155,7 +155,8 @@ def test_a_leaf_of_another_issuer_keeps_no_promise(house: House, issuer: Issuer,
         path.parent.mkdir(parents=True)
         path.write_bytes(bytes.fromhex(given["leaf"]))
 
-    assert codes(audited(house, tmp_path, given, bend=publish_it)) == ["promise_broken"]
+    found = codes(audited(house, tmp_path, given, bend=publish_it))
+    assert [code for code in found if code.startswith("promise_")] == ["promise_broken"]
 
 
 def test_a_displaced_credential_has_a_second_promise(house: House, issuer: Issuer, tmp_path: Path) -> None:
