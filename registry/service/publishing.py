@@ -25,6 +25,7 @@ from registry.service.promising import Promising
 from registry.service.published import DOCUMENT, LISTING, STATES, TYPE, leaves_path
 from registry.service.publishedissuers import ISSUERS, ISSUERS_TYPE, document_path, list_path
 from registry.service.statuslists import StatusLists
+from registry.standards.contexts.pins import PINS
 from registry.standards.did.document import document_hash
 from registry.standards.statuslist import PURPOSES
 
