@@ -12,7 +12,7 @@ _PUBLIC = (
     (re.compile(r"/(credentials|presentations)/verify"), "POST"),
     (re.compile(r"/v1/credentials/[^/]+/(bundle|proof|badge\.png|badge\.svg)"), "GET"),
     (re.compile(r"/v1/verify(/batch)?"), "POST"),
-    (re.compile(r"/v1/issuers/[^/]+"), "GET"),
+    (re.compile(r"/v1/issuers(/[^/]+)?"), "GET"),
     (re.compile(r"/v1/batches(/[^/]+/[^/]+(/leaves)?)?"), "GET"),
     (re.compile(r"/v1/audit"), "GET"),
     (re.compile(r"/v1/policy"), "GET"),
