@@ -40,6 +40,9 @@ def audit(
         int | None, typer.Option(min=1, help="The chain; default: the one that the node is on.")
     ] = None,
     from_block: Annotated[int | None, typer.Option(min=0, help="Where the contract was deployed, or before.")] = None,
+    did: Annotated[
+        str | None, typer.Option(metavar="did:web:…", help="Find chain, contract and publication from an issuer's DID.")
+    ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(metavar="URL|DIR", help="Published batches: a folder, its address, or a registry's address."),
@@ -92,6 +95,13 @@ def audit(
     with ExitStack() as stack:
         settings = load(data, config)
         registry = None
+        places = list(published or [])
+        if did is not None:
+            from registry.wiring.auditing import discovered
+
+            found = discovered(settings, did)
+            address, chain_id = address or found.contract, chain_id or found.chain_id
+            places = places or [found.published]
         outside = bool(rpc) or address is not None or chain_id is not None or expected is not None
         if database or (not outside and (settings.keystores_dir / "operator.json").is_file()):
             from registry.wiring import open_registry
@@ -109,7 +119,7 @@ def audit(
         stack.callback(audited.close)
         auditing = Auditing(
             chains=audited.chains,
-            materials=[open_material(place) for place in published or []],
+            materials=[open_material(place) for place in places],
             bundles=_bundles(credentials) if credentials else (),
             first_block=audited.first_block if from_block is None else from_block,
             cross_check=cross_check,
@@ -127,7 +137,7 @@ def audit(
 
             watch_audit(out, auditing, inside, state, every, webhook, metrics_port, html)
         report = _run_once(auditing, inside, state)
-    tell_report(out, report, html, published=bool(published))
+    tell_report(out, report, html, published=bool(places))
     raise typer.Exit(report.exit_code)
 
 

@@ -26,7 +26,7 @@ from registry.standards.proofs.report import KeyProblem, ProofCode, ProofStatus,
 from registry.standards.proofs.verifying import verify_proofs
 from registry.standards.statuslist import PURPOSES, StatusListError, decode_list, encode_list, parse_status_list
 
-__all__ = ["IssuerAudit", "issuer_keys"]
+__all__ = ["IssuerAudit"]
 
 _SAME_TIME = 64  # blocks that are looked at for having the same time
 
@@ -234,7 +234,7 @@ class IssuerAudit:
         proofs = credential.get("proof", [])
         created = [_created(proof) for proof in (proofs if isinstance(proofs, list) else [proofs])]
         at = max([shown.valid_from, *(moment for moment in created if moment is not None)])
-        report = verify_proofs(credential, issuer_keys(self.documents), at, controller=issuer.did)
+        report = verify_proofs(credential, _keys(issuer.did, self.documents), at, controller=issuer.did)
         named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
         if report.status is ProofStatus.NONE:
             yield find("status_list_unsigned", named, "no proof", where)
@@ -269,11 +269,13 @@ class IssuerAudit:
             self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
 
 
-def issuer_keys(documents: dict[str, DidDocument]) -> ResolveKey:
-    """Keys by the published documents alone, and those that are their own DID: nobody else is asked."""
+def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
+    """Keys of the issuer, by the published documents or because they are their own DID: nobody else is asked."""
 
     def resolve(url: str) -> VerificationKey | KeyProblem:
         did = url.partition("#")[0]
+        if did != issuer:
+            return KeyProblem(ProofCode.WRONG_CONTROLLER, f"The key is one of {short(did, 200)}.")
         if is_own_key(did):
             return resolve_did_key(url)
         document = documents.get(did)

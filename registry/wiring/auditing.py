@@ -12,14 +12,16 @@ from anchors.ethereum.transport import HttpTransport
 from registry.core.errors import InputError
 from registry.service.auditing import NamedChain
 from registry.service.auditstate import StateFile
+from registry.service.discovering import Discovered, discover
 from registry.service.errors import BusyError
 from registry.settings import Settings
+from registry.standards.did.fetching import HttpsFetcher
 from registry.wiring.files import write_if_changed
 from registry.wiring.installation import chain_at
 from registry.wiring.registry import Registry
-from registry.wiring.trust import ask_chain_id
+from registry.wiring.trust import ask_chain_id, resolver_of
 
-__all__ = ["Audited", "audited_outside", "audited_registry", "locked_state"]
+__all__ = ["Audited", "audited_outside", "audited_registry", "discovered", "locked_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ def audited_outside(
     address = contract or settings.contract_address or (recorded.address if recorded else contract_address())
     first = (recorded.block_number or 0) if recorded and recorded.address == address else 0
     return Audited(_chains(settings, nodes, wanted, address, code_hash), first)
+
+
+def discovered(settings: Settings, did: str) -> Discovered:
+    """What an issuer's DID leads to. Raises DidError."""
+    fetcher = HttpsFetcher(allow_loopback=settings.fetch_loopback, accept="application/json")
+    return discover(did, resolver_of(settings, lambda: 0), fetcher)
 
 
 def _chains(

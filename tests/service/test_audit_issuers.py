@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anchors.base import Revoke, SetSuspension
+from anchors.base import Revoke, RevokeBatch, SetSuspension
 from registry.core.notation import parse_time
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
@@ -228,6 +228,65 @@ def test_mirrors_with_other_lists(house: House, folder: Path, tmp_path: Path) ->
     assert codes(audit(house.chain, folder, mirror)) == []
     sign_again(house, list_file(house, mirror), flip(2))
     assert codes(audit(house.chain, folder, mirror)) == ["status_list_differs", "mirrors_differ"]
+
+
+def void(house: House) -> None:
+    batch = house.batching.page(house.issuers.look_up("uni").id)[0]
+    call = RevokeBatch(address(house), batch.root, batch.first)
+    house.chain._send_foreign(address(house), house.chain.encode(call))
+    for _ in range(2):
+        house.settle()
+
+
+def test_a_voided_batch_is_revoked_over_its_whole_range(house: House, folder: Path) -> None:
+    old = list_file(house, folder).read_bytes()
+    void(house)
+    publish(house, folder)
+    assert codes(audit(house.chain, folder)) == []
+    sign_again(house, list_file(house, folder), flip(0))
+    assert codes(audit(house.chain, folder)) == ["status_list_differs"]
+    list_file(house, folder).write_bytes(old)
+    assert codes(audit(house.chain, folder)) == []
+    house.clock.advance(2 * DAY)
+    house.chain.mine()
+    [finding] = audit(house.chain, folder).findings
+    assert (finding.code, finding.where.index) == ("revocation_shown_late", 0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b"{", b'{"type":"PublishedIssuers","version":2,"issuers":[]}',
+        b'{"type":"PublishedIssuers","version":1,"issuers":[{"issuer":"0x00","did":"did:web:x"}]}',
+        b'{"type":"PublishedIssuers","version":1,"issuers":[],"contexts":[{"url":"","sha256":"00"}]}',
+        b'{"type":"PublishedIssuers","version":1,"issuers":[],"more":1}',
+    ],
+)  # fmt: skip
+def test_a_list_of_issuers_that_is_none(house: House, folder: Path, content: bytes) -> None:
+    (folder / "issuers.json").write_bytes(content)
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+@pytest.mark.parametrize("name", ["issuers.json", "list", "document"])
+def test_links_are_not_followed(house: House, folder: Path, tmp_path: Path, name: str) -> None:
+    places = {"list": list_file(house, folder), "document": document_file(house, folder)}
+    path = places.get(name, folder / name)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_documents_that_are_none(house: House, folder: Path) -> None:
+    document_file(house, folder).write_bytes(b'{"id": "did:web:elsewhere.example"}')
+    report = audit(house.chain, folder)
+    assert codes(report) == ["material_malformed"]
+    assert "could not be judged" in " ".join(report.incomplete)
+
+
+def test_mirrors_with_other_documents(house: House, folder: Path, tmp_path: Path) -> None:
+    mirror = shutil.copytree(folder, tmp_path / "mirror")
+    put_document(house, mirror, lambda document: document.update(alsoKnownAs=[]))
+    assert codes(audit(house.chain, folder, mirror)) == ["did_document_differs", "did_document_unclaimed"]
 
 
 def test_a_publication_that_says_nothing_of_its_issuers(house: House, folder: Path) -> None:
