@@ -244,7 +244,7 @@ def test_other_media_types_are_refused(api: Api) -> None:
     problem(api.public.post("/v1/verify", content=b"x", headers={"Content-Type": "text/plain"}), 415, "media_type")
 
 
-@pytest.mark.parametrize("path", ["/v1/credentials", "/v1/issuers", "/v1/batches/seal", "/metrics"])
+@pytest.mark.parametrize("path", ["/v1/credentials", "/v1/issuers/uni/keys", "/v1/batches/seal", "/metrics"])
 def test_private_routes_answer_no_other_origin(api: Api, path: str) -> None:
     preflight = api.operator.options(
         path, headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
