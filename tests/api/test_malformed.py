@@ -168,7 +168,7 @@ def test_what_is_not_there_is_a_problem_too(api: Api, path: str) -> None:
         ("GET", "/v1/verify", {"POST"}),
         ("DELETE", "/v1/policy", {"GET", "HEAD"}),
         ("BREW", "/healthz", {"GET", "HEAD"}),
-        ("TRACE", "/v1/issuers", {"POST"}),
+        ("TRACE", "/v1/issuers", {"GET", "HEAD", "POST"}),
         ("POST", "/openapi.json", {"GET", "HEAD"}),
     ],
 )
