@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from frauds import FRAUDS, Fraud
 from outside import Node, World, found_registry, fraud_in
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow]
+pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
