@@ -261,6 +261,9 @@ def credential(number: str, **more: Any) -> dict[str, Any]:
     }
 
 
+REVOKED = 3  # the index in uni's sequence
+
+
 def found_registry(node: Node, place: Path, sizes: tuple[int, ...] = (40, 25), batch: int = 10_000) -> World:
     """A clean registry: issuer "uni" with batches of these sizes and one revocation, "school" with one credential."""
     data = place / "data"
@@ -289,14 +292,19 @@ def found_registry(node: Node, place: Path, sizes: tuple[int, ...] = (40, 25), b
     file.write_text(json.dumps(credential("school")))
     registry("issue", file, "--issuer", "school", "--promises", promises / "school.ndjson")
     registry("worker", "--once")
-    registry("revoke", "urn:example:0:3", "--issuer", "uni")
+    # Which credential stands where is random; which place is revoked must not be, or it meets a planted one by chance.
+    founded = World(node, data, place / "published", place / "bundles", issuers, made["contract"], promises)
+    [(revoked,)] = founded.ask(
+        "SELECT external_id FROM credentials JOIN issuers ON issuers.id = credentials.issuer_id "
+        "WHERE issuers.name = 'uni' AND credential_index = ?", REVOKED,
+    )  # fmt: skip
+    registry("revoke", revoked, "--issuer", "uni")
     for _ in range(3):
         node.rpc("anvil_mine", hex(2))
         registry("worker", "--once")
-    world = World(node, data, place / "published", place / "bundles", issuers, made["contract"], promises)
-    registry("publish", world.published)
-    registry("bundle", "--all", world.bundles)
-    return world
+    registry("publish", founded.published)
+    registry("bundle", "--all", founded.bundles)
+    return founded
 
 
 @contextmanager
