@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -129,9 +130,7 @@ def audit(
             signatures=not no_signatures,
         )
         source = registry.context.database if registry is not None and database else None
-        inside: Inside | None = None
-        if source is not None:
-            inside = lambda chain, view, said: audit_database(source, chain, view, said)  # noqa: E731
+        inside: Inside | None = None if source is None else partial(audit_database, source)
         if watch:
             from registry.cli.watching import watch_audit
 

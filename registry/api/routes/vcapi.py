@@ -133,7 +133,7 @@ def change_status(
             message = "This status entry is not the credential's. Leave the list and the index out, or name its own."
             raise InvalidError("status_index", message, "/credentialStatus")
         request = registry.status.request(issuer, found.id, action)
-    return VcStatusOut(credential_id=body.credential_id, action=request.action, state=request.state)  # type: ignore[arg-type]
+    return VcStatusOut(credential_id=body.credential_id, action=request.action, state=request.state)  # type: ignore[arg-type] # pydantic checks it
 
 
 def _find(registry: Registry, issuer: Issuer, credential_id: str) -> CredentialState:
