@@ -22,7 +22,7 @@ from registry.core.audit import BatchKey
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root
 from registry.core.bundle import build_bundle, serialize_bundle
-from registry.core.canonical import canonicalize
+from registry.core.canonical import canonicalize, parse_json
 from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, BatchRecord, BlockRef
 from registry.service.auditbundles import BundleAudit
@@ -106,7 +106,7 @@ def measure_leaves(leaves: int, batches: int) -> None:
 
 def measure_bundles(count: int, folder: Path) -> None:
     salts = [hashlib.sha256(b"%d" % number).digest() for number in range(count)]
-    documents = [badge(number) for number in range(count)]
+    documents = [parse_json(canonicalize(badge(number))) for number in range(count)]  # as a registry stores them
     packed = b"".join(
         leaf.leaf_hash(leaf.commit(salt, leaf.digest(canonicalize(document))))
         for salt, document in zip(salts, documents, strict=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -20,11 +20,13 @@ from registry.core.bundle_reading import BundleReader
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
-from registry.service.auditsignatures import SignatureAudit
+
+if TYPE_CHECKING:
+    from registry.service.auditsignatures import SignatureAudit
 
 __all__ = ["BundleAudit", "printable_name"]
 
-_MANY = 4_000  # files, below which further processes cost more than they save
+_MANY = 10_000  # files, below which further processes cost more than they save
 _MANY_SIGNED = 500  # the same where proofs are judged, at a millisecond and more each
 _CHUNK = 500  # files for one process at a time
 _AHEAD = 4  # chunks under way for each process
@@ -111,7 +113,7 @@ class _Part:
         documents: Mapping[str, Mapping[str, Any]] | None,
     ) -> None:
         self.given = _Given(view, leaves, delay, documents)
-        self._signatures = None if documents is None else SignatureAudit(view, documents)
+        self._signatures = None if documents is None else _judge(view, documents)
         self.audit = CredentialAudit(view, leaves.get, delay)
         self._reader = BundleReader()
 
@@ -149,6 +151,13 @@ class _Part:
             return examined
         found = tuple(self._signatures.examine(bundle, examined.where, incomplete))
         return replace(examined, findings=(*examined.findings, *found)) if found else examined
+
+
+def _judge(view: ChainView, documents: Mapping[str, Mapping[str, Any]]) -> "SignatureAudit":
+    """Loaded where it is needed: what judges proofs takes each process a third of a second."""
+    from registry.service.auditsignatures import SignatureAudit
+
+    return SignatureAudit(view, documents)
 
 
 _part: _Part | None = None
