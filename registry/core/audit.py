@@ -306,8 +306,10 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
 
 def fingerprint(finding: Finding) -> str:
     """Names a finding from one audit to the next: its code and place, without what an audit at a later block words
-    differently. 64 hex digits.
+    differently, or a batch that was anchored again after a reorganisation. 64 hex digits.
     """
     where = finding_to_json(finding)["where"]
     where.pop("blockNumber", None)
+    if "root" in where:
+        where.pop("transaction", None)
     return sha256(json.dumps([finding.code, where], sort_keys=True).encode()).hexdigest()

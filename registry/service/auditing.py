@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anchors.base import Chain, ChainError, ChainUnreachable, WrongContract
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
-from registry.core.audit_chain import ChainView, audit_chain, compare_nodes
+from registry.core.audit_chain import ChainView, audit_chain, compare_nodes, located
 from registry.core.audit_figures import Delays, figures_of
 from registry.core.audit_over_time import gone_anchors
 from registry.core.audit_published import PublishedBatch
@@ -236,7 +236,7 @@ class Auditing:
             leaves=published.size if published else 0,
             bundles=self._bundles.count if self._bundles else 0,
             promises=self._promises.count if self._promises else None,
-            findings=tuple(in_order(self._findings)),
+            findings=tuple(in_order(located(self._findings, view) if view else self._findings)),
             incomplete=tuple(dict.fromkeys(self._incomplete)),
             figures=figures_of(view, self._times, accepted, valid_from) if view else None,
         )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from registry.core import leaf
-from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, in_order
-from registry.core.audit_chain import AnchoredBatch, ChainView, audit_chain, compare_nodes
+from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, fingerprint, in_order
+from registry.core.audit_chain import AnchoredBatch, ChainView, audit_chain, compare_nodes, located
 from registry.core.audit_credentials import CredentialAudit
 from registry.core.audit_database import (
     StoredBatch,
@@ -598,6 +598,31 @@ def test_a_finding_as_json(world: World) -> None:
         "meaning": KINDS["leaf_repeated"].meaning,
     }
     assert finding_to_json(find("leaf_repeated", "", "", Where()))["where"] == {}
+
+
+def test_findings_about_a_batch_name_what_anchored_it(world: World) -> None:
+    key, told = world.keys[1], world.history[1]
+    other = Where.batch(key, transaction=b"\x77" * 32, source="a table")
+    found = [
+        find("leaf_repeated", "", "", Where.batch(key, index=4, source="a folder")),
+        find("anchor_orphaned", "", "", other),
+        find("leaf_repeated", "", "", Where(ISSUER, source="no batch")),
+        find("not_on_chain", "", "", Where.batch(BatchKey(ISSUER, 1_000, key.root))),
+    ]
+    better = list(located(found, world.view))
+    place = (better[0].where.transaction, better[0].where.block_number, better[0].where.index, better[0].where.source)
+    assert place == (told.transaction, told.block_number, 4, "a folder")
+    assert better[1:] == found[1:]
+
+
+def test_a_finding_keeps_its_name_when_its_batch_is_anchored_again(world: World) -> None:
+    def named(**where: Any) -> str:
+        return fingerprint(find("leaf_repeated", "", "", Where.batch(world.keys[0], **where)))
+
+    assert named(index=3) == named(index=3, transaction=b"\x01" * 32, block_number=7)
+    assert named(index=3) != named(index=4)
+    ways = [fingerprint(find("promise_late", "", "", Where(transaction=bytes([n]) * 32))) for n in (1, 2)]
+    assert ways[0] != ways[1]
 
 
 def test_the_documentation_lists_every_code_as_it_is() -> None:
