@@ -182,6 +182,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "Anchored later than the registry declared. That is a broken promise, and no fraud by itself."),
         ("credential_unreadable", credentials, warning,
          "What was handed in is neither a bundle nor a credential; it was not audited."),
+        ("credential_not_anchored", credentials, warning,
+         "The credential names a place that no batch of its issuer has: it waits for its anchor, or was never issued."),
         ("bundle_not_on_chain", credentials, critical,
          "The bundle names a batch that the contract does not know."),
         ("anchored_elsewhere", credentials, critical,

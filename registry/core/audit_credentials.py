@@ -16,7 +16,7 @@ from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
 from registry.core.status import list_and_entry
 
-__all__ = ["CredentialAudit", "Examined"]
+__all__ = ["CredentialAudit", "Examined", "late_finding", "wrong_status"]
 
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _ENTRIES = 16  # no credential has more status entries than a few
@@ -116,15 +116,12 @@ class CredentialAudit:
             findings.append(find("credential_not_in_batch", expected, included, where))
         if credential is None:
             return Examined(tuple(findings), where=where)
-        wrong = _wrong_status(credential.get("credentialStatus", []), index)
+        wrong = wrong_status(credential.get("credentialStatus", []), index)
         if wrong is not None:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
         start = self._valid_from(credential)
         late = None if start is None else record.anchored_at - start
-        if self._delay is not None and late is not None and late > self._delay:
-            expected = f"anchored within {self._delay} seconds of validFrom"
-            observed = f"after {late} seconds, at {_moment(record.anchored_at)}"
-            findings.append(find("anchored_late", expected, observed, where))
+        findings += late_finding(late, self._delay, record, where)
         name = credential.get("id")
         if not isinstance(name, str) or included is not None:
             return Examined(tuple(findings), where=where, delay=late)
@@ -152,6 +149,15 @@ class CredentialAudit:
                 self._moments.clear()
             self._moments[text] = valid_from(credential)
         return self._moments[text]
+
+
+def late_finding(delay: int | None, declared: int | None, record: BatchRecord, where: Where) -> list[Finding]:
+    """``delay``: the seconds from validFrom to the anchor; ``declared``: those that the issuer declared, if it did."""
+    if delay is None or declared is None or delay <= declared:
+        return []
+    expected = f"anchored within {declared} seconds of validFrom"
+    observed = f"after {delay} seconds, at {_moment(record.anchored_at)}"
+    return [find("anchored_late", expected, observed, where)]
 
 
 def _about_batch(anchor: Anchor, record: BatchRecord, told: AnchoredBatch | None, where: Where) -> Iterator[Finding]:
@@ -206,7 +212,7 @@ def _moment(seconds: int) -> str:
     return time_text(seconds) if seconds <= LAST_SECOND else f"second {seconds}"
 
 
-def _wrong_status(entries: object, index: int) -> str | None:
+def wrong_status(entries: object, index: int) -> str | None:
     """What is wrong with the status entries of a credential at ``index``; None if nothing is.
 
     Where the issuer keeps its lists is not known here: each entry counts under the address that it names itself.
