@@ -97,5 +97,5 @@ class PlainAudit:
 
 
 def _is_number(text: str) -> bool:
-    """A decimal below 2^53, as it is written here."""
-    return text.isascii() and text.isdigit() and len(text) <= 15 and (text == "0" or text[0] != "0")
+    """A decimal number of at most ten digits, as it is written here: its index stays below 2^53."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and (text == "0" or text[0] != "0")
