@@ -25,7 +25,8 @@ from registry.service.published import FolderMaterial, MaterialMalformed, Materi
 __all__ = ["AuditState", "Listed", "StateFile"]
 
 _TYPE = "AuditState"
-_VERSION = 2
+_VERSION = 3
+_BEFORE_TEMPLATES = 2  # without schemas and templates; still read
 _MAX_BYTES = 1 << 30
 
 ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
@@ -184,8 +185,11 @@ def _key(key: BatchKey) -> list[Any]:
 def _parse(data: bytes) -> AuditState:
     document = parse_json(data, _MAX_BYTES)
     try:
-        if (document["type"], document["version"]) != (_TYPE, _VERSION):
+        version = document["version"]
+        if document["type"] != _TYPE or version not in (_VERSION, _BEFORE_TEMPLATES):
             raise ShapeError("it is of another type or version")
+        if version == _BEFORE_TEMPLATES:
+            document = {"schemas": [], "templates": [], **document}
         state = AuditState(parse_chain(document["chain"]), parse_hex(document["contract"], 20))
         state.block = _block(document["block"])
         state.remembered = None if document["settled"] is None else _remembered(document["settled"])
@@ -198,11 +202,10 @@ def _parse(data: bytes) -> AuditState:
         }
         state.keys = {(str(name), str(did)): list(map(str, found)) for name, did, found in document["keys"]}
         state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
-        # Files of the time before these were audited have neither.
-        state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document.get("schemas", [])}
+        state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document["schemas"]}
         state.templates = {
             (str(name), _address(issuer), str(url)): (str(digest), bool(served))
-            for name, issuer, url, digest, served in document.get("templates", [])
+            for name, issuer, url, digest, served in document["templates"]
         }
         state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
         state.pending = [dict(value) for value in document["pending"]]
