@@ -30,6 +30,7 @@ _MAX_ISSUERS = 10_000
 _MAX_TEMPLATES = 10_000  # of one issuer
 _MAX_PINNED = 1_000
 _MAX_OBJECTS = 120_000  # some 300 bytes each
+_MEMBERS = ("name", "url", "sha256", "firstUsed")
 _TEXT = 1_000
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -192,17 +193,26 @@ def parse_issuers_page(data: bytes) -> PublishedIssuers:
     found = page.get("issuers") if isinstance(page, Mapping) else None
     if not isinstance(found, list) or len(found) > _MAX_ISSUERS:
         raise InputError("a list of issuers is expected")
-    kept = Shape({name: page[name] for name in ("contexts", "schemas") if name in page}, ShapeError)
+    kept = Shape({name: _known(page[name]) for name in ("contexts", "schemas") if name in page}, ShapeError)
     contexts, schemas = (_pinned(kept, name) if name in kept else {} for name in ("contexts", "schemas"))
     return PublishedIssuers(tuple(_from_api(item) for item in found), contexts, schemas)
 
 
 def parse_templates_page(data: bytes) -> tuple[PublishedTemplate, ...]:
-    """What GET /v1/issuers/{name}/templates answers. Raises InputError."""
+    """What GET /v1/issuers/{name}/templates answers, as ``parse_issuers_page``. Raises InputError."""
     page = parse_json(data, MAX_ISSUERS_BYTES)
     if not isinstance(page, Mapping) or "templates" not in page:
         raise InputError("a list of templates is expected")
-    return _templates(Shape({"templates": page["templates"]}, ShapeError))
+    return _templates(Shape({"templates": _known(page["templates"])}, ShapeError))
+
+
+def _known(items: object) -> object:
+    """Without the members of an API's entries that mean nothing here."""
+    if not isinstance(items, list):
+        return items
+    return [
+        {name: item[name] for name in _MEMBERS if name in item} if isinstance(item, Mapping) else item for item in items
+    ]
 
 
 def _from_api(item: Any) -> PublishedIssuer:

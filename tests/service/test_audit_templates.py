@@ -11,13 +11,15 @@ import pytest
 
 from registry.api.app import create_app
 from registry.core.canonical import canonicalize
+from registry.core.errors import InputError
 from registry.service import audittemplates
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
 from registry.service.errors import ConflictError
 from registry.service.intake import Submission
 from registry.service.pinned import SCHEMAS
-from registry.service.published import open_material
+from registry.service.published import FolderMaterial, MaterialMalformed, MaterialUnavailable, open_material
+from registry.service.publishedissuers import PublishedTemplate, parse_issuers_page, parse_templates_page
 from registry.service.selfaudit import audit_database
 from registry.service.templaterecords import template_version
 from registry.service.templates import fill_template
@@ -353,6 +355,47 @@ def test_links_are_not_followed(house: House, folder: Path, tmp_path: Path) -> N
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "exit_code"),
+    [(MaterialUnavailable("It does not answer."), [], 3), (MaterialMalformed("x"), ["material_malformed"], 1)],
+)
+def test_a_list_that_could_not_be_read_takes_nothing_away(
+    house: House,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    expected: list[str],
+    exit_code: int,
+) -> None:
+    audit_again(house, folder, tmp_path)
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    for name in ("templates", "template"):
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderMaterial, name, fail)
+            report = audit_again(house, folder, tmp_path)
+        assert (codes(report), report.exit_code) == (expected, exit_code)
+    assert codes(audit_again(house, folder, tmp_path)) == []
+
+
+@pytest.mark.parametrize("data", [b"[]", b"{}", b'{"templates":5}', b'{"templates":[5]}', b'{"templates":[{}]}', b"{"])
+def test_answers_of_an_api_that_are_none(data: bytes) -> None:
+    with pytest.raises(InputError):
+        parse_templates_page(data)
+
+
+def test_answers_of_an_api_may_say_more() -> None:
+    entry = {"name": "course", "url": "https://x.example/1", "sha256": "55" * 32, "more": [1]}
+    [found] = parse_templates_page(json.dumps({"templates": [entry], "next": None}).encode())
+    assert found == PublishedTemplate("course", "https://x.example/1", b"\x55" * 32)
+    pinned = [{"url": "https://x.example/1", "sha256": "55" * 32, "more": 1}]
+    page = parse_issuers_page(json.dumps({"issuers": [], "contexts": pinned, "schemas": pinned}).encode())
+    assert page.contexts == page.schemas == {"https://x.example/1": b"\x55" * 32}
 
 
 # --- schemas --------------------------------------------------------------------------------------------------------
