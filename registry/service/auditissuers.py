@@ -1,6 +1,8 @@
-"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists."""
+"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists; and the
+contexts, schemas and templates that their credentials were made with.
+"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +18,10 @@ from registry.core.notation import LAST_SECOND, hex_text, short, time_text
 from registry.core.status import ENTRIES_PER_LIST
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
+from registry.service.audittemplates import TemplateAudit
+from registry.service.pinned import known_contexts, known_schemas
 from registry.service.published import MaterialMalformed, MaterialUnavailable
-from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer
-from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3, PINS
+from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedIssuers
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.key import is_own_key, resolve_did_key
 from registry.standards.proofs.moments import parse_moment
@@ -29,6 +32,10 @@ from registry.standards.statuslist import PURPOSES, StatusListError, decode_list
 __all__ = ["IssuerAudit"]
 
 _SAME_TIME = 64  # blocks that are looked at for having the same time
+_PINNED: tuple[tuple[str, Callable[[str], frozenset[str]]], ...] = (
+    ("context_changed", known_contexts),
+    ("schema_changed", known_schemas),
+)
 
 Place = tuple[bytes, str, int]
 
@@ -40,6 +47,7 @@ class _Read:
     name: str
     lists: dict[Place, ShownList] = field(default_factory=dict)
     documents: dict[bytes, DidDocument] = field(default_factory=dict)
+    pinned: dict[tuple[str, str], str] = field(default_factory=dict)  # digests by the finding's code and the address
 
 
 class IssuerAudit:
@@ -57,6 +65,7 @@ class IssuerAudit:
         self._incomplete = incomplete
         self._state = state
         self._read: list[_Read] = []
+        self._templates = TemplateAudit(view.block.hash, incomplete, state)
         self.documents: dict[str, DidDocument] = {}
 
     def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
@@ -77,7 +86,7 @@ class IssuerAudit:
         read = _Read(material.name)
         self._read.append(read)
         if published is not None:
-            yield from self._contexts(material.name, published.contexts)
+            yield from self._pinned(read, published)
         for issuer in issuers:
             for answer in (self._document(material, read, issuer), self._lists(material, read, issuer)):
                 try:
@@ -86,6 +95,7 @@ class IssuerAudit:
                     self._incomplete.append(str(error))
                 except MaterialMalformed as error:
                     yield malformed(material, error)
+        yield from self._templates.add(material, issuers)
 
     def finish(self) -> Iterator[Finding]:
         """The publications against each other: each further one against the first."""
@@ -98,18 +108,27 @@ class IssuerAudit:
                 if ours != theirs:
                     where = Where(address, source=other.name)
                     yield find("did_document_differs", f"{ours.hex()}, as in {first.name}", theirs.hex(), where)
+            for code, known in _PINNED:
+                shared = sorted(key for key in first.pinned.keys() & other.pinned.keys() if key[0] == code)
+                for key in shared:
+                    found, digest, url = first.pinned[key], other.pinned[key], key[1]
+                    if found != digest and not known(url):  # what is known here was compared with that
+                        where = Where(source=f"{other.name} {url}")
+                        yield find(code, f"{short(url, 200)}: {found}, as in {first.name}", digest, where)
+        yield from self._templates.finish()
 
-    def _contexts(self, name: str, contexts: Mapping[str, bytes]) -> Iterator[Finding]:
+    def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""
-        for url, digest in sorted(contexts.items()):
-            found = digest.hex()
-            known = {PINS[url].digest} if url in PINS else set()
-            if url == OPEN_BADGES_3_0_3:
-                known.add(FIRST_DIGEST)  # both were published
-            before = self._state.contexts.setdefault((name, url), found) if self._state is not None else found
-            if before != found or (known and found not in known):
-                expected = before if before != found else " or ".join(sorted(known))
-                yield find("context_changed", f"{short(url, 200)}: {expected}", found, Where(source=f"{name} {url}"))
+        state = self._state
+        seen = (state.contexts, state.schemas) if state is not None else (None, None)
+        for (code, known), listed, earlier in zip(_PINNED, (published.contexts, published.schemas), seen, strict=True):
+            for url, digest in sorted(listed.items()):
+                found = read.pinned[code, url] = digest.hex()
+                right = known(url)
+                before = earlier.setdefault((read.name, url), found) if earlier is not None else found
+                if before != found or (right and found not in right):
+                    expected = before if before != found else " or ".join(sorted(right))
+                    yield find(code, f"{short(url, 200)}: {expected}", found, Where(source=f"{read.name} {url}"))
 
     # --- DID documents ---
 

@@ -25,7 +25,8 @@ from registry.service.published import FolderMaterial, MaterialMalformed, Materi
 __all__ = ["AuditState", "Listed", "StateFile"]
 
 _TYPE = "AuditState"
-_VERSION = 2
+_VERSION = 3
+_BEFORE_TEMPLATES = 2  # without schemas and templates; still read
 _MAX_BYTES = 1 << 30
 
 ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
@@ -46,7 +47,8 @@ class Listed:
 @dataclass
 class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
-    ``keys``: verification methods that a DID document had; ``contexts``: digests by publication and URL.
+    ``keys``: verification methods that a DID document had; ``contexts``, ``schemas``: digests by publication and URL;
+    ``templates``: by publication, issuer and URL the digest, and whether what was served had it.
 
     ``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
 
@@ -63,6 +65,8 @@ class AuditState:
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
     keys: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
+    schemas: dict[tuple[str, str], str] = field(default_factory=dict)
+    templates: dict[tuple[str, bytes, str], tuple[str, bool]] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     reorganised: bool = False  # whether the last audit's block is gone; not kept in the file
@@ -134,6 +138,11 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
         ],
         "keys": [[name, did, methods] for (name, did), methods in sorted(state.keys.items())],
         "contexts": [[name, url, digest] for (name, url), digest in sorted(state.contexts.items())],
+        "schemas": [[name, url, digest] for (name, url), digest in sorted(state.schemas.items())],
+        "templates": [
+            [name, issuer.hex(), url, digest, served]
+            for (name, issuer, url), (digest, served) in sorted(state.templates.items())
+        ],
         "findings": dict(sorted(state.findings.items())),
         "pending": state.pending,
     }
@@ -176,8 +185,11 @@ def _key(key: BatchKey) -> list[Any]:
 def _parse(data: bytes) -> AuditState:
     document = parse_json(data, _MAX_BYTES)
     try:
-        if (document["type"], document["version"]) != (_TYPE, _VERSION):
+        version = document["version"]
+        if document["type"] != _TYPE or version not in (_VERSION, _BEFORE_TEMPLATES):
             raise ShapeError("it is of another type or version")
+        if version == _BEFORE_TEMPLATES:
+            document = {"schemas": [], "templates": [], **document}
         state = AuditState(parse_chain(document["chain"]), parse_hex(document["contract"], 20))
         state.block = _block(document["block"])
         state.remembered = None if document["settled"] is None else _remembered(document["settled"])
@@ -190,6 +202,11 @@ def _parse(data: bytes) -> AuditState:
         }
         state.keys = {(str(name), str(did)): list(map(str, found)) for name, did, found in document["keys"]}
         state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
+        state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document["schemas"]}
+        state.templates = {
+            (str(name), _address(issuer), str(url)): (str(digest), bool(served))
+            for name, issuer, url, digest, served in document["templates"]
+        }
         state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
         state.pending = [dict(value) for value in document["pending"]]
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -32,12 +32,16 @@ from registry.service.publishedissuers import (
     MAX_DOCUMENT_BYTES,
     MAX_ISSUERS_BYTES,
     MAX_LIST_BYTES,
+    MAX_TEMPLATE_BYTES,
     PublishedIssuer,
     PublishedIssuers,
+    PublishedTemplate,
     document_path,
     list_path,
     parse_issuers,
     parse_issuers_page,
+    parse_templates_page,
+    template_path,
 )
 
 __all__ = [
@@ -162,6 +166,12 @@ class FolderMaterial:
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         return self._read(list_path(issuer.address, purpose, number), MAX_LIST_BYTES)
 
+    def templates(self, issuer: PublishedIssuer) -> tuple[PublishedTemplate, ...] | None:
+        return issuer.templates
+
+    def template(self, issuer: PublishedIssuer, template: PublishedTemplate) -> bytes | None:
+        return self._read(template_path(issuer.address, template.digest), MAX_TEMPLATE_BYTES)
+
     def _read(self, name: str, limit: int) -> bytes | None:
         """At most ``limit + 1`` bytes of a plain file below the folder."""
         descriptor = None
@@ -253,6 +263,21 @@ class WebMaterial:
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         place = list_path(issuer.address, purpose, number)
         return self._get(place if self._static else f"issuers/{issuer.name}/status/{purpose}/{number}", MAX_LIST_BYTES)
+
+    def templates(self, issuer: PublishedIssuer) -> tuple[PublishedTemplate, ...] | None:
+        if self._static:
+            return issuer.templates
+        path = f"v1/issuers/{issuer.name}/templates"
+        data = self._get(path, MAX_ISSUERS_BYTES)
+        try:
+            return None if data is None else parse_templates_page(data)
+        except InputError as error:
+            raise MaterialMalformed(f"{path} cannot be read: {error}") from error
+
+    def template(self, issuer: PublishedIssuer, template: PublishedTemplate) -> bytes | None:
+        live = f"issuers/{issuer.name}/templates/{template.name}/{template.digest.hex()}"
+        path = template_path(issuer.address, template.digest) if self._static else live
+        return self._get(path, MAX_TEMPLATE_BYTES)
 
     def _pages(self) -> Listing:
         batches: list[PublishedBatch] = []
