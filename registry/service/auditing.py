@@ -223,9 +223,9 @@ class Auditing:
             for material, _ in here:
                 self._findings += registries.add(material)
         about = audit.issuers(issuers.named)
-        copies = registries.copies(about)
+        copies = registries.copies(list(about))
         self._findings += issuers.finish(copies)
-        self._findings += registries.compare(copies)
+        self._findings += registries.compare(about)
         # A publication that could not be read may have what the others have not.
         alone = self.alone and len(listings) == len(self.materials)
         self._findings += audit.finish(about, copies, alone=alone)

@@ -5,7 +5,7 @@ that nobody gave an address share one. Whose copy a publication without a docume
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from registry.core.audit import Finding, Where, find
 from registry.core.canonical import parse_json
@@ -57,29 +57,30 @@ class Registries:
             return
         self._shown[material.name] = document
 
-    def copies(self, issuers: Mapping[str, set[bytes]]) -> dict[str, list[str]]:
-        """For each publication, in their order, all that are the same registry's: by its DID, together with a key or
-        an issuer. ``issuers``: those that a publication is about, by its name.
+    def copies(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """For each of these publications, in their order, all that are the same registry's: its DID, and one of its
+        keys. What only has its DID and other keys is compared, and otherwise left to itself.
         """
-        return {name: [other for other in issuers if self._are_one(name, other, issuers)] for name in issuers}
+        return {name: [other for other in names if name == other or self._share_a_key(name, other)] for name in names}
 
-    def compare(self, copies: Mapping[str, list[str]]) -> Iterator[Finding]:
-        """The copies' documents, each against the first."""
-        for name, [first, *_] in copies.items():
-            if name == first:
-                continue
-            ours, theirs = self._shown[first], self._shown[name]
-            if theirs.hash != ours.hash:
-                expected = f"{ours.hash.hex()} for {short(ours.did, 200)}, as in {first}"
-                yield find("did_document_differs", expected, theirs.hash.hex(), Where(source=name))
+    def compare(self, issuers: Mapping[str, set[bytes]]) -> Iterator[Finding]:
+        """The documents of one DID, each against the first. ``issuers``: those that a publication is about, by its
+        name: registries without an address of their own have none in common, and no key.
+        """
+        shown = list(self._shown.items())
+        for at, (name, theirs) in enumerate(shown):
+            for first, ours in shown[:at]:
+                if ours.did == theirs.did and (issuers[first] & issuers[name] or self._share_a_key(first, name)):
+                    if ours.hash != theirs.hash:
+                        expected = f"{ours.hash.hex()} for {short(ours.did, 200)}, as in {first}"
+                        yield find("did_document_differs", expected, theirs.hash.hex(), Where(source=name))
+                    break
 
-    def _are_one(self, name: str, other: str, issuers: Mapping[str, set[bytes]]) -> bool:
-        if name == other:
-            return True
+    def _share_a_key(self, name: str, other: str) -> bool:
         ours, theirs = self._shown.get(name), self._shown.get(other)
         if ours is None or theirs is None or ours.did != theirs.did:
             return False
-        return bool(issuers[name] & issuers[other] or _keys(ours) & _keys(theirs))
+        return not _keys(ours).isdisjoint(_keys(theirs))
 
     def _unreadable(self, material: Material, error: MaterialMalformed) -> Iterator[Finding]:
         yield malformed(material, error)
