@@ -7,6 +7,7 @@ the audit incomplete, never clean. With the state of an earlier audit only what 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from anchors.base import Chain, ChainError, ChainUnreachable, WrongContract
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
@@ -14,18 +15,24 @@ from registry.core.audit_chain import ChainView, audit_chain, compare_nodes, loc
 from registry.core.audit_figures import Delays, figures_of
 from registry.core.audit_over_time import gone_anchors
 from registry.core.audit_published import PublishedBatch
+from registry.core.errors import InputError
 from registry.core.model import BlockRef
-from registry.service.auditbundles import BundleAudit
+from registry.service.auditbundles import BundleAudit, bundle_files
 from registry.service.auditissuers import IssuerAudit
 from registry.service.auditmaterial import MaterialAudit, malformed
-from registry.service.auditpromises import PromiseFiles
+from registry.service.auditmemory import BundleMemory, Grounds
+from registry.service.auditpromises import PromiseFiles, promise_files
+from registry.service.auditregistries import Registries
 from registry.service.auditreport import AuditReport, report_to_json
+from registry.service.auditsignatures import Documents
 from registry.service.auditstate import AuditState, StateFile
 from registry.service.chainreading import Remembered, block_times, read_chain, read_history
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import IssuerMaterial
 
 __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
+
+T = TypeVar("T")
 
 _SETTLED = 64  # blocks below the audited one, where a node names no finalized block
 
@@ -47,25 +54,30 @@ class Auditing:
     ``first_block``: where the contract was deployed. ``cross_check``: compute every root with merklelib as well.
     ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
     the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
-    ``signatures``: judge the proofs of bundles' credentials, too.
+    ``signatures``: judge the proofs of bundles' credentials, too. ``bundles``, ``promises``: a folder is listed anew in
+    each run. ``full``: read all again that ``state`` knows. ``alone``: nobody but these publications is known to have
+    batches of the contract.
     """
 
     chains: Sequence[NamedChain]
     materials: Sequence[Material] = ()
-    bundles: Sequence[Path] = ()
+    bundles: Path | Sequence[str | Path] = ()
     first_block: int = 0
     cross_check: bool = False
     delay: int | None = None
     state: AuditState | None = None
     file: StateFile | None = None
     processes: int = 0
-    promises: Sequence[Path] = ()
+    promises: Path | Sequence[Path] = ()
     signatures: bool = True
+    full: bool = False
+    alone: bool = True
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
     _published: MaterialAudit | None = field(default=None, init=False)
     _issuers: IssuerAudit | None = field(default=None, init=False)
+    _registries: Registries | None = field(default=None, init=False)
     _bundles: BundleAudit | None = field(default=None, init=False)
     _promises: PromiseFiles | None = field(default=None, init=False)
     _times: dict[int, int] = field(default_factory=dict, init=False)
@@ -88,7 +100,7 @@ class Auditing:
             self._audit_published(view, listings)
             self._audit_bundles(view)
             if self.promises:
-                self._audit_promises(view, listings)
+                self._audit_promises(view)
             if inside is not None:
                 declared = self._published.declared if self._published else {}
                 self._findings += inside(self.chains[0].chain, view, declared)
@@ -139,7 +151,7 @@ class Auditing:
             return read_chain(chain, at, read_history(chain, at, self.first_block), wanted)
         state.reorganised = state.block is not None and not _has(chain, state.block)
         before = state.remembered
-        known = before if before is not None and _is_canonical(chain, before, at) else None
+        known = before if before is not None and not self.full and _is_canonical(chain, before, at) else None
         settled = _settled(chain, at)
         history = known.history if known else None
         if settled is not None and (history is None or history.block is None or settled.number > history.block.number):
@@ -163,7 +175,7 @@ class Auditing:
         return view
 
     def _compare(self, view: ChainView, wanted: Iterable[BatchKey], others: Iterable[NamedChain]) -> None:
-        known = self.state.remembered if self.state else None
+        known = self.state.remembered if self.state and not self.full else None
         for item in others:
             try:
                 at = item.chain.block(view.block.number)
@@ -180,20 +192,43 @@ class Auditing:
             else:
                 self._findings += compare_nodes(view, other, item.name)
 
-    def _audit_published(self, view: ChainView, listings: Iterable[tuple[Material, Listing]]) -> None:
+    def _audit_published(self, view: ChainView, listings: Sequence[tuple[Material, Listing]]) -> None:
         self._published = audit = MaterialAudit(
-            view, self._is_newer, self._incomplete, self.state, self.file, cross_check=self.cross_check
+            view,
+            self._is_newer,
+            self._incomplete,
+            self.state,
+            self.file,
+            cross_check=self.cross_check,
+            full=self.full,
         )
-        for material, listing in listings:
-            self._findings += audit.add(material, listing)
-        self._findings += audit.finish()
         self._issuers = issuers = IssuerAudit(
             view, self.chains[0].chain, self.first_block, self._incomplete, self.state
         )
+        registries = Registries(self._incomplete)
+        here = []
         for material, listing in listings:
-            if isinstance(material, IssuerMaterial) and listing.contract == view.contract:
+            elsewhere = audit.elsewhere(material, listing)
+            if elsewhere is None:
+                here.append((material, listing))
+            else:
+                self._findings.append(elsewhere)
+        for material, listing in here:
+            self._findings += audit.add(material, listing)
+        for material, listing in here:
+            if isinstance(material, IssuerMaterial):
                 self._findings += issuers.add(material, {batch.key.issuer for batch in listing.batches})
-        self._findings += issuers.finish()
+        if here and (len(here) > 1 or self.promises):
+            self._registries = registries
+            for material, _ in here:
+                self._findings += registries.add(material)
+        about = audit.issuers(issuers.named)
+        copies = registries.copies(list(about))
+        self._findings += issuers.finish(copies)
+        self._findings += registries.compare(about)
+        # A publication that could not be read may have what the others have not.
+        alone = self.alone and len(listings) == len(self.materials)
+        self._findings += audit.finish(about, copies, alone=alone)
 
     def _is_newer(self, key: BatchKey) -> bool:
         """Whether a batch was anchored behind the audited block: it is the next audit's."""
@@ -201,28 +236,45 @@ class Auditing:
         return record is not None and self._view is not None and record.block_number > self._view.block.number
 
     def _audit_bundles(self, view: ChainView) -> None:
-        first = self._published.first if self._published else None
-        leaves = first.anchored_leaves() if first else {}
-        documents = {did: dict(item.content) for did, item in self._issuers.documents.items()} if self._issuers else {}
-        self._bundles = audit = BundleAudit(
-            view, leaves, self.delay, self.processes, documents if self.signatures else None
-        )
-        self._findings += audit.run(self.bundles)
+        paths = self._files(self.bundles, bundle_files)
+        leaves = self._published.leaves if self._published else {}
+        found = self._issuers.documents if self._issuers and self.signatures else {}
+        documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
+        memory = None
+        if self.file is not None and paths:
+            published = Documents(found)
+
+            def document(address: bytes, did: str) -> bytes | None:
+                item = published.of(address, did)
+                return None if item is None else item.hash
+
+            options = (self.delay, self.signatures)
+            memory = BundleMemory(self.file.bundles, Grounds(view, leaves, document), options, full=self.full)
+        self._bundles = audit = BundleAudit(view, leaves, self.delay, self.processes, documents, memory)
+        self._findings += audit.run(paths)
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)
 
-    def _audit_promises(self, view: ChainView, listings: Sequence[tuple[Material, Listing]]) -> None:
-        """Keys and leaves are those of the first publication that was read."""
-        first = self._published.first if self._published else None
-        material = listings[0][0] if listings and first else None
-        self._promises = audit = PromiseFiles(view, material)
-        self._findings += audit.run(self.promises, first.anchored_leaves() if first else {})
+    def _audit_promises(self, view: ChainView) -> None:
+        paths = self._files(self.promises, promise_files)
+        self._promises = audit = PromiseFiles(view, self._registries)
+        self._findings += audit.run(paths, self._published.leaves if self._published else {})
         self._incomplete += audit.incomplete
+
+    def _files(self, given: Path | Sequence[T], listed: Callable[[Path], Sequence[T]]) -> Sequence[T]:
+        """A folder as it is now; that nothing can be had of it is no reason not to audit the rest."""
+        if not isinstance(given, Path):
+            return given
+        try:
+            return listed(given)
+        except InputError as error:
+            self._incomplete.append(str(error))
+            return ()
 
     def _report(self, block: BlockRef | None) -> AuditReport:
         chain, view = self.chains[0].chain, self._view
-        published = self._published.first if self._published else None
-        accepted = self._published.delays if self._published else Delays()
+        published = self._published
+        accepted = published.delays if published else Delays()
         valid_from = self._bundles.audit.delays if self._bundles else Delays()
         return AuditReport(
             chain_id=chain.chain_id,

@@ -45,6 +45,7 @@ class _Read:
     """One publication: what it was found to show."""
 
     name: str
+    issuers: dict[bytes, PublishedIssuer]
     lists: dict[Place, ShownList] = field(default_factory=dict)
     documents: dict[bytes, DidDocument] = field(default_factory=dict)
     pinned: dict[tuple[str, str], str] = field(default_factory=dict)  # digests by the finding's code and the address
@@ -53,7 +54,7 @@ class _Read:
 class IssuerAudit:
     """``add`` each publication, then ``finish`` once. ``incomplete`` is added to. ``first_block``: the contract's.
 
-    ``documents`` are those of the first publication that has one, by DID: signatures are judged by them.
+    ``documents`` are those of the first publication that has one, by address and DID: signatures are judged by them.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class IssuerAudit:
         self._state = state
         self._read: list[_Read] = []
         self._templates = TemplateAudit(view.block.hash, incomplete, state)
-        self.documents: dict[str, DidDocument] = {}
+        self.documents: dict[tuple[bytes, str], DidDocument] = {}
 
     def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
@@ -83,7 +84,7 @@ class IssuerAudit:
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
             where = Where(address, source=material.name)
             yield find("issuer_unpublished", "its DID, and where its status lists are", "nothing", where)
-        read = _Read(material.name)
+        read = _Read(material.name, {issuer.address: issuer for issuer in issuers})
         self._read.append(read)
         if published is not None:
             yield from self._pinned(read, published)
@@ -97,25 +98,54 @@ class IssuerAudit:
                     yield malformed(material, error)
         yield from self._templates.add(material, issuers)
 
-    def finish(self) -> Iterator[Finding]:
-        """The publications against each other: each further one against the first."""
-        for other in self._read[1:]:
-            first = self._read[0]
-            for place in sorted(first.lists.keys() & other.lists.keys()):
-                yield from compare_lists(first.lists[place], other.lists[place])
-            for address in sorted(first.documents.keys() & other.documents.keys()):
-                ours, theirs = first.documents[address].hash, other.documents[address].hash
-                if ours != theirs:
-                    where = Where(address, source=other.name)
-                    yield find("did_document_differs", f"{ours.hex()}, as in {first.name}", theirs.hex(), where)
-            for code, known in _PINNED:
-                shared = sorted(key for key in first.pinned.keys() & other.pinned.keys() if key[0] == code)
-                for key in shared:
-                    found, digest, url = first.pinned[key], other.pinned[key], key[1]
-                    if found != digest and not known(url):  # what is known here was compared with that
-                        where = Where(source=f"{other.name} {url}")
-                        yield find(code, f"{short(url, 200)}: {found}, as in {first.name}", digest, where)
+    @property
+    def named(self) -> dict[str, set[bytes]]:
+        """The addresses that each publication tells of, by its name."""
+        return {read.name: set(read.issuers) for read in self._read}
+
+    def finish(self, copies: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+        """The publications against each other, by the issuers that they have in common: each version of a thing against
+        the first one. ``copies``: by name, the publications of the same registry, the first one first.
+        """
+        yield from self._compare_entries()
+        first_list: dict[tuple[Place, int], ShownList] = {}
+        first_document: dict[bytes, tuple[str, bytes]] = {}
+        first_pinned: dict[tuple[str, str, str], tuple[str, str]] = {}
+        for read in self._read:
+            for place, shown in sorted(read.lists.items()):
+                yield from compare_lists(first_list.setdefault((place, shown.valid_from), shown), shown)
+            for address, document in sorted(read.documents.items()):
+                name, ours = first_document.setdefault(address, (read.name, document.hash))
+                if ours != document.hash:
+                    where = Where(address, source=read.name)
+                    yield find("did_document_differs", f"{ours.hex()}, as in {name}", document.hash.hex(), where)
+            yield from self._compare_pinned(read, copies[read.name][0], first_pinned)
         yield from self._templates.finish()
+
+    def _compare_pinned(
+        self, read: _Read, registry: str, first: dict[tuple[str, str, str], tuple[str, str]]
+    ) -> Iterator[Finding]:
+        """What this program knows is held against that, and not against other copies."""
+        for code, known in _PINNED:
+            for url, digest in sorted((key[1], digest) for key, digest in read.pinned.items() if key[0] == code):
+                name, said = first.setdefault((registry, code, url), (read.name, digest))
+                if said != digest and not known(url):
+                    where = Where(source=f"{read.name} {url}")
+                    yield find(code, f"{short(url, 200)}: {said}, as in {name}", digest, where)
+
+    def _compare_entries(self) -> Iterator[Finding]:
+        """An issuer that has nothing on chain may be newer than a copy."""
+        first: dict[bytes, tuple[str, str]] = {}
+        for read in self._read:
+            for address, issuer in sorted(read.issuers.items()):
+                if not self._view.next_index.get(address):
+                    continue
+                lists = "no lists" if issuer.status_base is None else f"lists below {short(issuer.status_base, 200)}"
+                said = f"{short(issuer.did, 200)}, {lists}"
+                name, ours = first.setdefault(address, (read.name, said))
+                if ours != said:
+                    where = Where(address, source=read.name)
+                    yield find("mirrors_differ", f"issuers: {ours}, as {name} says", f"issuers: {said}", where)
 
     def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""
@@ -144,7 +174,7 @@ class IssuerAudit:
         except InputError as error:
             raise MaterialMalformed(f"the DID document of {short(issuer.did)} cannot be read: {error}") from error
         read.documents[issuer.address] = document
-        self.documents.setdefault(issuer.did, document)
+        self.documents.setdefault((issuer.address, issuer.did), document)
         if issuer.document is not None and document.hash != issuer.document:
             yield find("did_document_differs", f"the document {issuer.document.hex()}", document.hash.hex(), where)
         account = Account(self._view.chain_id, issuer.address)
@@ -253,7 +283,8 @@ class IssuerAudit:
         proofs = credential.get("proof", [])
         created = [_created(proof) for proof in (proofs if isinstance(proofs, list) else [proofs])]
         at = max([shown.valid_from, *(moment for moment in created if moment is not None)])
-        report = verify_proofs(credential, _keys(issuer.did, self.documents), at, controller=issuer.did)
+        keys = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))
+        report = verify_proofs(credential, keys, at, controller=issuer.did)
         named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
         if report.status is ProofStatus.NONE:
             yield find("status_list_unsigned", named, "no proof", where)
@@ -288,8 +319,8 @@ class IssuerAudit:
             self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
 
 
-def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
-    """Keys of the issuer, by the published documents or because they are their own DID: nobody else is asked."""
+def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:
+    """Keys of the issuer, by its published document or because they are their own DID: nobody else is asked."""
 
     def resolve(url: str) -> VerificationKey | KeyProblem:
         did = url.partition("#")[0]
@@ -297,7 +328,6 @@ def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
             return KeyProblem(ProofCode.WRONG_CONTROLLER, f"The key is one of {short(did, 200)}.")
         if is_own_key(did):
             return resolve_did_key(url)
-        document = documents.get(did)
         if document is None:
             return KeyProblem(ProofCode.KEY_UNREACHABLE, f"The DID document of {short(did, 200)} is not published.")
         return document.key(url)

@@ -1,7 +1,8 @@
 """What an audit keeps for the next one: what it need not read again, and what must not have changed since.
 
-One JSON file, written as a whole or not at all, and a folder beside it with the leaves that were found to be the
-anchored ones. Both can be deleted: the next audit then begins anew, and has nothing to compare with.
+One JSON file, written as a whole or not at all, a folder beside it with the leaves that were found to be the anchored
+ones, and a file about bundles (``auditmemory``). All can be deleted: without the first, the next audit begins anew and
+has nothing to compare with; what the others hold is read again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +27,6 @@ __all__ = ["AuditState", "Listed", "StateFile"]
 
 _TYPE = "AuditState"
 _VERSION = 3
-_BEFORE_TEMPLATES = 2  # without schemas and templates; still read
 _MAX_BYTES = 1 << 30
 
 ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
@@ -37,11 +37,15 @@ _address = partial(parse_hex, length=20, prefix="")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a publication said of a batch. ``leaves``: the SHA-256 of what it served, once that was the anchored one."""
+    """What a publication said of a batch. ``leaves``: the SHA-256 of what it served, once that was the anchored one.
+
+    ``stamp``: what the file system said of the file that they were read from, where they are in one.
+    """
 
     size: int
     revoked: bool | None
     leaves: bytes | None
+    stamp: bytes | None = None
 
 
 @dataclass
@@ -49,6 +53,8 @@ class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
     ``keys``: verification methods that a DID document had; ``contexts``, ``schemas``: digests by publication and URL;
     ``templates``: by publication, issuer and URL the digest, and whether what was served had it.
+
+    ``turns``: by publication, the last batch whose leaves were read again by turns.
 
     ``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
 
@@ -62,6 +68,7 @@ class AuditState:
     remembered: Remembered | None = None
     lost: list[AnchoredBatch] = field(default_factory=list)
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
+    turns: dict[str, BatchKey] = field(default_factory=dict)
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
     keys: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -79,6 +86,7 @@ class StateFile:
         self._path = path
         self._write = write
         self._leaves = path.with_name(f"{path.name}.leaves")
+        self.bundles = path.with_name(f"{path.name}.bundles")
 
     def load(self, chain_id: int, contract: bytes) -> AuditState:
         """An empty one where there is no file yet. Raises InputError: unreadable, or about something else."""
@@ -126,12 +134,13 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             {
                 "name": name,
                 "batches": [
-                    [*_key(key), item.size, item.revoked, item.leaves.hex() if item.leaves else None]
+                    [*_key(key), item.size, item.revoked, _hex(item.leaves), _hex(item.stamp)]
                     for key, item in sorted(listed.items(), key=lambda pair: pair[0])
                 ],
             }
             for name, listed in sorted(state.materials.items())
         ],
+        "turns": [[name, *_key(key)] for name, key in sorted(state.turns.items())],
         "lists": [
             [name, issuer.hex(), purpose, number, made, bits]
             for (name, issuer, purpose, number), (made, bits) in sorted(state.lists.items())
@@ -178,6 +187,10 @@ def _block_to_json(block: BlockRef | None) -> list[Any] | None:
     return None if block is None else [block.number, block.hash.hex(), block.timestamp]
 
 
+def _hex(value: bytes | None) -> str | None:
+    return value.hex() if value else None
+
+
 def _key(key: BatchKey) -> list[Any]:
     return [key.issuer.hex(), key.first, key.root.hex()]
 
@@ -185,17 +198,15 @@ def _key(key: BatchKey) -> list[Any]:
 def _parse(data: bytes) -> AuditState:
     document = parse_json(data, _MAX_BYTES)
     try:
-        version = document["version"]
-        if document["type"] != _TYPE or version not in (_VERSION, _BEFORE_TEMPLATES):
+        if (document["type"], document["version"]) != (_TYPE, _VERSION):
             raise ShapeError("it is of another type or version")
-        if version == _BEFORE_TEMPLATES:
-            document = {"schemas": [], "templates": [], **document}
         state = AuditState(parse_chain(document["chain"]), parse_hex(document["contract"], 20))
         state.block = _block(document["block"])
         state.remembered = None if document["settled"] is None else _remembered(document["settled"])
         state.lost = [_batch(row) for row in document["lost"]]
         for item in document["materials"]:
             state.materials[str(item["name"])] = dict(_listed(row) for row in item["batches"])
+        state.turns = {str(name): _read_key(key) for name, *key in document["turns"]}
         state.lists = {
             (str(name), _address(issuer), str(purpose), int(number)): (int(made), str(bits))
             for name, issuer, purpose, number, made, bits in document["lists"]
@@ -248,5 +259,7 @@ def _read_key(row: Iterable[Any]) -> BatchKey:
 
 
 def _listed(row: list[Any]) -> tuple[BatchKey, Listed]:
-    _, _, _, size, revoked, leaves = row
-    return _read_key(row), Listed(int(size), revoked, None if leaves is None else _hash(leaves))
+    _, _, _, size, revoked, leaves, stamp = row
+    return _read_key(row), Listed(
+        int(size), revoked, None if leaves is None else _hash(leaves), None if stamp is None else bytes.fromhex(stamp)
+    )

@@ -20,7 +20,7 @@ from registry.core.audit_database import (
     audit_statuses,
     audit_stored_batches,
 )
-from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root
+from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root, repeated_leaves
 from registry.core.bundle import build_bundle
 from registry.core.canonical import canonicalize
 from registry.core.merkle import MerkleTree
@@ -100,7 +100,7 @@ class World:
     def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
         audit = PublishedAudit(self.view)
         findings = [finding for item in published or self.published() for finding in audit.add(*item)]
-        return findings + audit.finish()
+        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {})]
 
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
