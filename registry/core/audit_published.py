@@ -4,7 +4,7 @@ Batches are handed in one at a time, each with its leaves packed. What stays in 
 Python object is kept for a single one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,8 +13,9 @@ from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
 from registry.core.model import BatchRecord
 
-__all__ = ["PublishedAudit", "PublishedBatch", "packed_root"]
+__all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "packed_root"]
 
+_CLOCKS = 300  # seconds by which a registry's clock may be ahead of the chain's
 _CHUNK = HASH_BYTES << 15  # a power of two of leaves
 
 
@@ -49,11 +50,15 @@ def packed_root(packed: bytes) -> bytes:
 
 
 class PublishedAudit:
-    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once."""
+    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once.
 
-    def __init__(self, view: ChainView, source: str | None = None) -> None:
+    ``issuers``: whose batches have to be in it; None: all that the chain has.
+    """
+
+    def __init__(self, view: ChainView, source: str | None = None, issuers: Collection[bytes] | None = None) -> None:
         self._view = view
         self._source = source
+        self._issuers = issuers
         self._on_chain = view.batches()
         self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
         self._seen: dict[BatchKey, int] = {}  # size, of what was published
@@ -103,9 +108,7 @@ class PublishedAudit:
             return
         if key in self._seen:
             yield find("published_twice", "one entry for each batch", "another one", where)
-            if key in self._leaves:
-                return
-        self._seen[key] = batch.size
+        self._seen.setdefault(key, batch.size)
         if record is None:
             moved = self._by_root.get((key.issuer, key.root))
             if moved is not None:
@@ -117,7 +120,11 @@ class PublishedAudit:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
         if record.revoked_at and batch.revoked is False:
             yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
+        if not record.revoked_at and batch.revoked:
+            yield find("voided_not_on_chain", "a batch that nobody voided on chain", "voided", where)
         yield from _late(batch, record, where)
+        if key in self._leaves:
+            return
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
         elif len(leaves) != record.size * HASH_BYTES:
@@ -129,7 +136,7 @@ class PublishedAudit:
 
     def _missing(self) -> Iterable[Finding]:
         for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):
-            if key not in self._seen:
+            if key not in self._seen and (self._issuers is None or key.issuer in self._issuers):
                 where = Where.batch(key, block_number=record.block_number, source=self._source)
                 yield find("leaves_missing", f"a published batch of {record.size} leaves", "none", where)
 
@@ -145,10 +152,22 @@ class PublishedAudit:
             reached = max(reached, key.first + size)
 
 
+def issuers_elsewhere(view: ChainView, issuers: Collection[bytes]) -> Iterator[Finding]:
+    """``issuers``: those of publications. Anybody may anchor in the contract, so that others are no fault by itself."""
+    others = {key.issuer for key in view.batches() if key.issuer not in issuers}
+    if others:
+        batches = sum(key.issuer in others for key in view.batches())
+        observed = f"{len(others)} more issuers with {batches} batches, the first being 0x{min(others).hex()}"
+        yield find("issuer_elsewhere", "issuers that are published here", observed, Where(min(others)))
+
+
 def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[Finding]:
     if batch.accepted_from is None or batch.declared_delay is None:
         return
     late = record.anchored_at - batch.accepted_from
+    if late < -_CLOCKS:
+        expected = f"accepted before it was anchored at {record.anchored_at} (Unix time)"
+        yield find("accepted_after_anchor", expected, f"accepted from {batch.accepted_from} on", where)
     if late > batch.declared_delay:
         expected = f"anchored within {batch.declared_delay} seconds of the first acceptance"
         yield find("batch_anchored_late", expected, f"after {late} seconds", where)

@@ -17,7 +17,7 @@ from registry.core.status import ENTRIES_PER_LIST
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
 from registry.service.published import MaterialMalformed, MaterialUnavailable
-from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer
+from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedIssuers
 from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3, PINS
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.key import is_own_key, resolve_did_key
@@ -59,16 +59,10 @@ class IssuerAudit:
         self._read: list[_Read] = []
         self.documents: dict[str, DidDocument] = {}
 
-    def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
+    def add(
+        self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
+    ) -> Iterator[Finding]:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
-        try:
-            published = material.issuers()
-        except MaterialUnavailable as error:
-            self._incomplete.append(str(error))
-            return
-        except MaterialMalformed as error:
-            yield malformed(material, error)
-            return
         issuers = published.issuers if published is not None else ()
         known = {issuer.address for issuer in issuers}
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
@@ -137,17 +131,23 @@ class IssuerAudit:
         yield from self._former_keys(material.name, issuer, document, where)
 
     def _claims(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
-        told = sum(batch.size for batch in self._view.history if batch.key.issuer == issuer.address)
-        if told < self._view.next_index.get(issuer.address, 0):
-            return  # events are missing, and claims may be among them
-        mine = [claim for claim in self._view.claims if claim.issuer == issuer.address]
+        """By the state, for what is published; what else was claimed, by the history. Raises ChainError."""
+        view, address = self._view, issuer.address
+        if address not in view.next_index or self._chain.read_claim(address, issuer.did, document.hash, view.block):
+            return
+        mine = [claim for claim in view.claims if claim.issuer == address]
         claimed = [claim.document_hash for claim in mine if claim.did == issuer.did]
-        if not claimed and issuer.address in self._view.next_index:
+        if claimed or self._chain.read_claim(address, issuer.did, bytes(32), view.block):
+            expected = f"a document that was claimed: {claimed[-1].hex() if claimed else 'none'}"
+            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
+        elif address in view.incomplete():
+            self._incomplete.append(
+                f"Whether {hex_text(address)} claimed {short(issuer.did)} with another document than the one in "
+                f"{where.source} could not be asked: the node has not got all events."
+            )
+        else:
             others = ", ".join(sorted({claim.did for claim in mine})) or "no claim"
             yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
-        elif claimed and document.hash not in claimed:
-            expected = f"a document that was claimed: {claimed[-1].hex()}"
-            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
 
     def _former_keys(
         self, name: str, issuer: PublishedIssuer, document: DidDocument, where: Where
@@ -166,7 +166,7 @@ class IssuerAudit:
     # --- status lists ---
 
     def _lists(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
-        end = self._view.next_index.get(issuer.address, 0)
+        end = self._reach(issuer.address)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
             numbers = range(-(-end // ENTRIES_PER_LIST))
@@ -181,6 +181,13 @@ class IssuerAudit:
                 self._incomplete.append(str(error))
             except MaterialMalformed as error:
                 yield malformed(material, error)
+
+    def _reach(self, address: bytes) -> int:
+        """Up to which index the issuer has batches; what a node says is its next index may be anything."""
+        return max(
+            (key.first + record.size for key, record in self._view.batches().items() if key.issuer == address),
+            default=0,
+        )
 
     def _list(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer, place: Place) -> Iterator[Finding]:
         _, purpose, number = place

@@ -1,7 +1,7 @@
 """Publications against one view of the chain, against each other, and against what an earlier audit saw of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -24,9 +24,10 @@ _AGAIN = 16  # batches whose leaves are known already and read again in each aud
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One publication: what it lists, and the SHA-256 of the leaves that it was found to serve."""
+    """One publication: whose batches it has to have, what it lists, and the SHA-256 of the leaves that it serves."""
 
     name: str
+    issuers: frozenset[bytes] | None
     listed: dict[BatchKey, PublishedBatch]
     leaves: dict[BatchKey, bytes | None]
 
@@ -34,13 +35,15 @@ class _Read:
 class MaterialAudit:
     """``add`` each publication with its listing, then ``finish`` once.
 
-    ``is_newer`` tells whether a batch was anchored behind the audited block. ``incomplete`` is added to.
+    ``is_newer`` tells whether a batch was anchored behind the audited block, ``is_voided_since`` whether one was voided
+    there. ``incomplete`` is added to.
     """
 
     def __init__(
         self,
         view: ChainView,
         is_newer: Callable[[BatchKey], bool],
+        is_voided_since: Callable[[BatchKey], bool],
         incomplete: list[str],
         state: AuditState | None = None,
         file: StateFile | None = None,
@@ -49,6 +52,7 @@ class MaterialAudit:
     ) -> None:
         self._view = view
         self._is_newer = is_newer
+        self._is_voided_since = is_voided_since
         self._incomplete = incomplete
         self._state = state
         self._file = file
@@ -58,26 +62,28 @@ class MaterialAudit:
         self.declared: dict[BatchKey, PublishedBatch] = {}
         self.delays = Delays()
 
-    def add(self, material: Material, listing: Listing) -> Iterator[Finding]:
+    def add(self, material: Material, listing: Listing, issuers: Collection[bytes] | None = None) -> Iterator[Finding]:
+        """``issuers``: whose batches have to be in it; None: all that the chain has."""
         view = self._view
         if (listing.chain_id, listing.contract) != (view.chain_id, view.contract):
             expected = f"{chain_text(view.chain_id)}, {hex_text(view.contract)}"
             observed = f"{chain_text(listing.chain_id)}, {hex_text(listing.contract)}"
             yield find("other_chain", expected, observed, Where(source=material.name))
             return
-        audit = PublishedAudit(view, material.name)
+        audit = PublishedAudit(view, material.name, issuers)
         if self.first is None:
             self.first = audit
             self.declared = {batch.key: batch for batch in listing.batches}
             self._count_delays(listing.batches)
-        read = _Read(material.name, {}, {})
+        read = _Read(material.name, frozenset(issuers) if issuers is not None else None, {}, {})
         self._read.append(read)
         known = self._state.materials.get(material.name, {}) if self._state else {}
         again = self._again(known)
         on_chain = view.batches()
         later = 0
-        for batch in [*listing.batches, *_placed(listing, view)]:
-            record = on_chain.get(batch.key)
+        for said in [*listing.batches, *_placed(listing, view)]:
+            record = on_chain.get(said.key)
+            batch = self._not_newer(said) if record is not None and not record.revoked_at else said
             if record is None and batch.claimed and later < _LATER:
                 later += 1
                 if self._is_newer(batch.key):
@@ -110,10 +116,16 @@ class MaterialAudit:
         yield from audit.finish()
         yield from self._remember(material.name, read, known, audit)
 
+    def _not_newer(self, batch: PublishedBatch) -> PublishedBatch:
+        """What is said of a batch that was not voided yet: that it is, may be newer than the audited block."""
+        return replace(batch, revoked=None) if batch.revoked and self._is_voided_since(batch.key) else batch
+
     def finish(self) -> Iterator[Finding]:
-        """The publications against each other: each further one against the first."""
+        """The publications against each other: each further one against the first, unless it is of other issuers."""
         for other in self._read[1:]:
             first = self._read[0]
+            if first.issuers is not None and other.issuers is not None and not first.issuers & other.issuers:
+                continue
             yield from compare_mirrors(
                 (first.name, first.listed, first.leaves), (other.name, other.listed, other.leaves), self._view
             )
@@ -127,7 +139,8 @@ class MaterialAudit:
         yield from compare_with_earlier(name, before, read.listed, read.leaves, self._view)
         # What was once seen stays the yardstick until the chain itself has lost the batch.
         on_chain = self._view.batches()
-        now = {key: item for key, item in known.items() if key in on_chain}
+        asked = self._view.next_index
+        now = {key: item for key, item in known.items() if key in on_chain or key.issuer not in asked}
         for key, batch in read.listed.items():
             if key not in on_chain:
                 continue
