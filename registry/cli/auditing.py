@@ -44,6 +44,10 @@ def audit(
     did: Annotated[
         str | None, typer.Option(metavar="did:web:…", help="Find chain, contract and publication from an issuer's DID.")
     ] = None,
+    issuer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="0x…", help="Audit this issuer's address only; may be repeated."),
+    ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(metavar="URL|DIR", help="Published batches: a folder, its address, or a registry's address."),
@@ -95,6 +99,8 @@ def audit(
     out = Output(as_json)
     address = parse_address(contract, "--contract") if contract else None
     expected = parse_hash(code_hash, "--code-hash") if code_hash else None
+    issuers = {parse_address(item, "--issuer") for item in issuer or ()}
+    to_be_published: set[bytes] = set()
     with ExitStack() as stack:
         settings = load(data, config)
         registry = None
@@ -105,6 +111,7 @@ def audit(
             found = discovered(settings, did)
             address, chain_id = address or found.contract, chain_id or found.chain_id
             places = places or [found.published]
+            to_be_published.add(found.address)
         outside = bool(rpc) or address is not None or chain_id is not None or expected is not None
         if database or (not outside and (settings.keystores_dir / "operator.json").is_file()):
             from registry.wiring import open_registry
@@ -115,6 +122,7 @@ def audit(
             from registry.wiring.auditing import audited_registry
 
             audited = audited_registry(registry)
+            to_be_published |= {item.address for item in registry.issuers.all()}
         else:
             from registry.wiring.auditing import audited_outside
 
@@ -131,6 +139,8 @@ def audit(
             processes=processes,
             signatures=not no_signatures,
             full=full,
+            issuers=issuers or None,
+            expected=to_be_published & issuers if issuers else to_be_published,
         )
         source = registry.context.database if registry is not None and database else None
         inside: Inside | None = None if source is None else partial(audit_database, source)

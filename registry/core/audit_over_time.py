@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import PublishedBatch
+from registry.core.model import StatusWords
+from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["PublishedCopy", "compare_mirrors", "compare_with_earlier", "gone_anchors"]
+__all__ = ["PublishedCopy", "compare_mirrors", "compare_with_earlier", "gone_anchors", "gone_statuses"]
 
+_SEEN = "revocations that an earlier audit saw final"
 _SHOWN = 100  # batches of one copy that are named one by one
 
 _Difference = tuple[BatchKey, str, str, str, str]
@@ -122,6 +125,28 @@ def gone_anchors(lost: Iterable[AnchoredBatch]) -> Iterator[Finding]:
     for batch in lost:
         where = Where.batch(batch.key, transaction=batch.transaction, block_number=batch.block_number)
         yield find("final_anchor_gone", f"a record since block {batch.block_number}", "none", where)
+
+
+def gone_statuses(
+    revoked: Mapping[tuple[bytes, int], int], voided: Iterable[BatchKey], view: ChainView
+) -> Iterator[Finding]:
+    """Revocations that an earlier audit held for final (bits by issuer and word, and whole batches), and that neither
+    the history nor the state has: what the history still has is found by ``audit_chain``.
+    """
+    none = StatusWords(0, 0)
+    for (issuer, number), bits in sorted(revoked.items()):
+        words, told = view.words.get((issuer, number), none), view.told.get((issuer, number), none)
+        start = number * ENTRIES_PER_WORD
+        anchored = max(min(view.next_index.get(issuer, 0) - start, ENTRIES_PER_WORD), 0)
+        gone = bits & ~words.revoked & ~told.revoked & ((1 << anchored) - 1)
+        if gone:
+            index = start + (gone & -gone).bit_length() - 1
+            observed = f"{gone.bit_count()} clear, the first at index {index}"
+            yield find("revocation_undone", _SEEN, observed, Where(issuer, index=index))
+    for key in sorted(voided):
+        record = view.records.get(key)
+        if record is not None and not record.revoked_at and key not in view.voided_in:
+            yield find("revocation_undone", _SEEN, "a batch that is not voided", Where.batch(key))
 
 
 def _digest(leaves: bytes | None) -> str:

@@ -13,8 +13,9 @@ from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
 from registry.core.model import BatchRecord
 
-__all__ = ["PublishedAudit", "PublishedBatch", "packed_root", "repeated_leaves"]
+__all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "packed_root", "repeated_leaves"]
 
+_CLOCKS = 300  # seconds by which a registry's clock may be ahead of the chain's
 _CHUNK = HASH_BYTES << 15  # a power of two of leaves
 
 
@@ -103,9 +104,7 @@ class PublishedAudit:
             return
         if key in self._seen:
             yield find("published_twice", "one entry for each batch", "another one", where)
-            if key in self._leaves:
-                return
-        self._seen[key] = batch.size
+        self._seen.setdefault(key, batch.size)
         if record is None:
             moved = self._by_root.get((key.issuer, key.root))
             if moved is not None:
@@ -117,7 +116,11 @@ class PublishedAudit:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
         if record.revoked_at and batch.revoked is False:
             yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
+        if not record.revoked_at and batch.revoked:
+            yield find("voided_not_on_chain", "a batch that nobody voided on chain", "voided", where)
         yield from _late(batch, record, where)
+        if key in self._leaves:
+            return
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
         elif len(leaves) != record.size * HASH_BYTES:
@@ -145,10 +148,22 @@ class PublishedAudit:
             reached = max(reached, key.first + size)
 
 
+def issuers_elsewhere(view: ChainView, issuers: Collection[bytes]) -> Iterator[Finding]:
+    """``issuers``: those of publications. Anybody may anchor in the contract, so that others are no fault by itself."""
+    others = {key.issuer for key in view.batches() if key.issuer not in issuers}
+    if others:
+        batches = sum(key.issuer in others for key in view.batches())
+        observed = f"{len(others)} more issuers with {batches} batches, the first being 0x{min(others).hex()}"
+        yield find("issuer_elsewhere", "issuers that are published here", observed, Where(min(others)))
+
+
 def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[Finding]:
     if batch.accepted_from is None or batch.declared_delay is None:
         return
     late = record.anchored_at - batch.accepted_from
+    if late < -_CLOCKS:
+        expected = f"accepted before it was anchored at {record.anchored_at} (Unix time)"
+        yield find("accepted_after_anchor", expected, f"accepted from {batch.accepted_from} on", where)
     if late > batch.declared_delay:
         expected = f"anchored within {batch.declared_delay} seconds of the first acceptance"
         yield find("batch_anchored_late", expected, f"after {late} seconds", where)

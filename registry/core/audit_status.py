@@ -61,12 +61,16 @@ def audit_status_list(
     if invented:
         what = f"{invented.bit_count()} bits that the chain does not have"
         yield _differs("status_list_differs", shown, invented, f"the {shown.purpose} bits of {made}", what)
-    late = (told & now) & ~entries & ~withheld
-    if late and view.block.timestamp > shown.deadline:
+    if view.block.timestamp > shown.deadline:
         expected = f"the {shown.purpose} bits of the audited block, or a list that still counts"
-        yield _differs(
-            "revocation_shown_late", shown, late, expected, f"{late.bit_count()} missing in a list of {made}"
-        )
+        late = (told & now) & ~entries & ~withheld
+        if late:
+            what = f"{late.bit_count()} missing in a list of {made}"
+            yield _differs("revocation_shown_late", shown, late, expected, what)
+        ended = entries & ~(told | now) & ~invented
+        if ended:
+            what = f"{ended.bit_count()} that have ended, in a list of {made}"
+            yield _differs("revocation_shown_late", shown, ended, expected, what)
 
 
 def gone_revocations(view: ChainView, shown: ShownList, earlier: bytes) -> int:

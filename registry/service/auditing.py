@@ -4,19 +4,21 @@ The chain is read at one block, which the report names; the state first, events 
 the audit incomplete, never clean. With the state of an earlier audit only what is new is read.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from anchors.base import Chain, ChainError, ChainUnreachable, WrongContract
+from anchors.base import Chain, ChainError, ChainUnreachable, WrongChain, WrongContract
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
-from registry.core.audit_chain import ChainView, audit_chain, compare_nodes, located
+from registry.core.audit_chain import ChainView, audit_chain, located
 from registry.core.audit_figures import Delays, figures_of
-from registry.core.audit_over_time import gone_anchors
-from registry.core.audit_published import PublishedBatch
+from registry.core.audit_nodes import compare_nodes
+from registry.core.audit_over_time import gone_anchors, gone_statuses
+from registry.core.audit_published import PublishedBatch, issuers_elsewhere
 from registry.core.errors import InputError
 from registry.core.model import BlockRef
+from registry.core.notation import hex_text
 from registry.service.auditbundles import BundleAudit, bundle_files
 from registry.service.auditissuers import IssuerAudit
 from registry.service.auditmaterial import MaterialAudit, malformed
@@ -26,15 +28,16 @@ from registry.service.auditregistries import Registries
 from registry.service.auditreport import AuditReport, report_to_json
 from registry.service.auditsignatures import Documents
 from registry.service.auditstate import AuditState, StateFile
-from registry.service.chainreading import Remembered, block_times, read_chain, read_history
+from registry.service.chainreading import History, Questions, Remembered, block_times, read_chain, read_history
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
-from registry.service.publishedissuers import IssuerMaterial
+from registry.service.publishedissuers import IssuerMaterial, PublishedIssuers
 
 __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
 
 T = TypeVar("T")
 
 _SETTLED = 64  # blocks below the audited one, where a node names no finalized block
+_BEHIND = 64  # blocks that one node may lag behind another
 
 Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch]], Iterable[Finding]]
 
@@ -47,6 +50,29 @@ class NamedChain:
     chain: Chain
 
 
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    """``issuers``: None where nothing is said of any, or where that could not be read (``told`` is False then)."""
+
+    material: Material
+    listing: Listing
+    issuers: PublishedIssuers | None
+    told: bool
+
+    @property
+    def addresses(self) -> set[bytes]:
+        """The issuers that it answers for."""
+        said = {issuer.address for issuer in self.issuers.issuers} if self.issuers else set()
+        return said | {batch.key.issuer for batch in self.listing.batches}
+
+    def only(self, issuers: Collection[bytes]) -> "_Publication":
+        batches = tuple(batch for batch in self.listing.batches if batch.key.issuer in issuers)
+        said = self.issuers
+        if said is not None:
+            said = replace(said, issuers=tuple(issuer for issuer in said.issuers if issuer.address in issuers))
+        return replace(self, listing=replace(self.listing, batches=batches), issuers=said)
+
+
 @dataclass
 class Auditing:
     """One audit, made for one run. ``chains``: the nodes to ask; the first one counts, the others are compared with it.
@@ -55,8 +81,8 @@ class Auditing:
     ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
     the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
     ``signatures``: judge the proofs of bundles' credentials, too. ``bundles``, ``promises``: a folder is listed anew in
-    each run. ``full``: read all again that ``state`` knows. ``alone``: nobody but these publications is known to have
-    batches of the contract.
+    each run. ``full``: read all again that ``state`` knows. ``issuers``: audit these only; None: all there are.
+    ``expected``: issuers that have to be published, beside those that a publication answers for itself.
     """
 
     chains: Sequence[NamedChain]
@@ -71,7 +97,8 @@ class Auditing:
     promises: Path | Sequence[Path] = ()
     signatures: bool = True
     full: bool = False
-    alone: bool = True
+    issuers: Collection[bytes] | None = None
+    expected: Collection[bytes] = ()
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
@@ -92,12 +119,19 @@ class Auditing:
             # The chain before the material: what is published meanwhile can be recognised as newer.
             others = self._reachable()
             block = self._block(others)
-            listings = self._listings()
-            wanted = {batch.key for _, listing in listings for batch in listing.batches}
-            self._view = view = self._read(block, wanted)
+            publications = self._publications()
+            here = [item for item in publications if self._is_here(item.listing)]
+            answered = {address for item in here for address in item.addresses}
+            # Anybody may anchor in the contract: whom nobody names is not worth every question.
+            named = {*(self.issuers or answered), *self.expected} if self.issuers or here else None
+            wanted = {batch.key for item in here for batch in item.listing.batches}
+            questions = Questions(wanted, self.expected, self._seen_revoked(), named)
+            self._view = view = self._read(block, questions)
             self._findings += audit_chain(view)
-            self._compare(view, wanted, [item for item in self.chains[1:] if item.name in others])
-            self._audit_published(view, listings)
+            self._compare(view, questions, [item for item in self.chains[1:] if item.name in others])
+            self._audit_published(view, publications)
+            if here and self.issuers is None and len(publications) == len(self.materials):
+                self._findings += issuers_elsewhere(view, {*answered, *self.expected})
             self._audit_bundles(view)
             if self.promises:
                 self._audit_promises(view)
@@ -119,19 +153,38 @@ class Auditing:
         for item in self.chains[1:]:
             try:
                 heads[item.name] = item.chain.head().number
+            except WrongChain as error:
+                self._disagree(item, "the same chain of every node", error)
             except ChainError as error:
                 self._incomplete.append(f"{item.name} could not be compared: {error}")
         return heads
 
+    def _disagree(self, item: NamedChain, expected: str, error: ChainError) -> None:
+        self._findings.append(find("nodes_disagree", expected, str(error), Where(source=item.name)))
+
     def _block(self, others: dict[str, int]) -> BlockRef:
+        """The newest one that all have. A node that lags far behind is left out of ``others``."""
         first = self.chains[0]
-        number = min([first.chain.head().number, *others.values()])
+        head = first.chain.head().number
+        newest = max([head, *others.values()])
+        for name, number in [(first.name, head), *others.items()]:
+            if newest - number > _BEHIND:
+                lag = f"{name} is {newest - number} blocks behind another node"
+                if name != first.name:
+                    del others[name]
+                    lag += ", and could not be compared"
+                self._incomplete.append(f"{lag}: audit again when it has caught up.")
+        number = min([head, *others.values()])
         block = first.chain.block(number)
         if block is None:
             raise ChainUnreachable(f"{first.name} has no block {number}.")
         return block
 
-    def _listings(self) -> list[tuple[Material, Listing]]:
+    def _is_here(self, listing: Listing) -> bool:
+        chain = self.chains[0].chain
+        return (listing.chain_id, listing.contract) == (chain.chain_id, chain.contract)
+
+    def _publications(self) -> list[_Publication]:
         found = []
         for material in self.materials:
             try:
@@ -141,14 +194,37 @@ class Auditing:
             except MaterialMalformed as error:
                 self._findings.append(malformed(material, error))
             else:
-                found.append((material, listing))
+                item = self._with_issuers(material, listing)
+                found.append(item if self.issuers is None else item.only(self.issuers))
         return found
 
-    def _read(self, at: BlockRef, wanted: Iterable[BatchKey]) -> ChainView:
+    def _with_issuers(self, material: Material, listing: Listing) -> _Publication:
+        if not isinstance(material, IssuerMaterial) or not self._is_here(listing):
+            return _Publication(material, listing, None, told=False)
+        try:
+            return _Publication(material, listing, material.issuers(), told=True)
+        except MaterialUnavailable as error:
+            self._incomplete.append(str(error))
+        except MaterialMalformed as error:
+            self._findings.append(malformed(material, error))
+        return _Publication(material, listing, None, told=False)
+
+    def _seen_revoked(self) -> Collection[tuple[bytes, int]]:
+        """Words in which earlier audits saw revocations that no longer change; the state then knows their bits."""
+        if self.state is None:
+            return ()
+        state = self.state
+        if state.remembered is not None:
+            for word, states in state.remembered.history.told.items():
+                state.revoked[word] = state.revoked.get(word, 0) | states.revoked
+            state.voided |= state.remembered.history.voided.keys()
+        return [word for word, bits in state.revoked.items() if bits]
+
+    def _read(self, at: BlockRef, questions: Questions) -> ChainView:
         """The chain, and in the state what need not be read again: history up to a block that no longer changes."""
         chain, state = self.chains[0].chain, self.state
         if state is None:
-            return read_chain(chain, at, read_history(chain, at, self.first_block), wanted)
+            return self._view_of(chain, at, read_history(chain, at, self.first_block), questions)
         state.reorganised = state.block is not None and not _has(chain, state.block)
         before = state.remembered
         known = before if before is not None and not self.full and _is_canonical(chain, before, at) else None
@@ -156,10 +232,8 @@ class Auditing:
         history = known.history if known else None
         if settled is not None and (history is None or history.block is None or settled.number > history.block.number):
             history = read_history(chain, settled, self.first_block, history)
-        view = read_chain(chain, at, read_history(chain, at, self.first_block, history), wanted, known)
-        seen = [*state.lost, *(before.history.batches if before else ())]
-        state.lost = [batch for batch in dict.fromkeys(seen) if view.records.get(batch.key) is None]
-        self._findings += gone_anchors(state.lost)
+        view = self._view_of(chain, at, read_history(chain, at, self.first_block, history), questions, known)
+        self._gone(state, before, view)
         if history is not None and history.block is not None:
             end = history.block.number
             records = {
@@ -174,8 +248,35 @@ class Auditing:
         state.block = at
         return view
 
-    def _compare(self, view: ChainView, wanted: Iterable[BatchKey], others: Iterable[NamedChain]) -> None:
+    def _view_of(
+        self, chain: Chain, at: BlockRef, history: History, questions: Questions, known: Remembered | None = None
+    ) -> ChainView:
+        told = history if self.issuers is None else history.only(self.issuers)
+        view = read_chain(chain, at, told, questions, known)
+        if view.unread:
+            self._incomplete.append(
+                f"Of {len(view.unread)} issuers with the most credentials, status words without an event were not "
+                f"read, the first being {hex_text(view.unread[0])}: name those that matter with --issuer."
+            )
+        if not view.next_index:
+            self._incomplete.append(
+                "Nothing was audited: no event of the contract is there. Either nothing was anchored yet, or the node "
+                "has pruned them, or --from-block is too late. Name issuers with --issuer."
+            )
+        return view
+
+    def _gone(self, state: AuditState, before: Remembered | None, view: ChainView) -> None:
+        """What an earlier audit saw final, and is gone. It stays the yardstick until it is there again."""
+        seen = [*state.lost, *(before.history.batches if before else ())]
+        lost = [batch for batch in dict.fromkeys(seen) if view.records.get(batch.key) is None]
+        mine = [batch for batch in lost if self.issuers is None or batch.key.issuer in self.issuers]
+        state.lost = [batch for batch in lost if batch in mine or batch in state.lost]
+        self._findings += gone_anchors(mine)
+        self._findings += gone_statuses(state.revoked, state.voided, view)
+
+    def _compare(self, view: ChainView, questions: Questions, others: Iterable[NamedChain]) -> None:
         known = self.state.remembered if self.state and not self.full else None
+        same_questions = replace(questions, batches={*questions.batches, *view.records}, issuers=view.next_index)
         for item in others:
             try:
                 at = item.chain.block(view.block.number)
@@ -183,19 +284,19 @@ class Auditing:
                     raise ChainUnreachable(f"it has no block {view.block.number}")
                 same = known if known is not None and _is_canonical(item.chain, known, at) else None
                 history = read_history(item.chain, at, self.first_block, same.history if same else None)
-                other = read_chain(item.chain, at, history, wanted, same)
-            except WrongContract as error:
-                where = Where(source=item.name)
-                self._findings.append(find("nodes_disagree", "the same contract of every node", str(error), where))
+                other = self._view_of(item.chain, at, history, same_questions, same)
+            except (WrongContract, WrongChain) as error:
+                self._disagree(item, "the same contract of every node", error)
             except ChainError as error:
                 self._incomplete.append(f"{item.name} could not be compared: {error}")
             else:
                 self._findings += compare_nodes(view, other, item.name)
 
-    def _audit_published(self, view: ChainView, listings: Sequence[tuple[Material, Listing]]) -> None:
+    def _audit_published(self, view: ChainView, publications: Sequence[_Publication]) -> None:
         self._published = audit = MaterialAudit(
             view,
             self._is_newer,
+            self._is_voided_since,
             self._incomplete,
             self.state,
             self.file,
@@ -207,33 +308,38 @@ class Auditing:
         )
         registries = Registries(self._incomplete)
         here = []
-        for material, listing in listings:
-            elsewhere = audit.elsewhere(material, listing)
+        for item in publications:
+            elsewhere = audit.elsewhere(item.material, item.listing)
             if elsewhere is None:
-                here.append((material, listing))
+                here.append(item)
             else:
                 self._findings.append(elsewhere)
-        for material, listing in here:
-            self._findings += audit.add(material, listing)
-        for material, listing in here:
-            if isinstance(material, IssuerMaterial):
-                self._findings += issuers.add(material, {batch.key.issuer for batch in listing.batches})
+        for item in here:
+            self._findings += audit.add(item.material, item.listing)
+        for item in here:
+            if isinstance(item.material, IssuerMaterial) and item.told:
+                listed = {batch.key.issuer for batch in item.listing.batches}
+                self._findings += issuers.add(item.material, item.issuers, listed)
         if here and (len(here) > 1 or self.promises):
             self._registries = registries
-            for material, _ in here:
-                self._findings += registries.add(material)
+            for item in here:
+                self._findings += registries.add(item.material)
         about = audit.issuers(issuers.named)
         copies = registries.copies(list(about))
         self._findings += issuers.finish(copies)
         self._findings += registries.compare(about)
         # A publication that could not be read may have what the others have not.
-        alone = self.alone and len(listings) == len(self.materials)
-        self._findings += audit.finish(about, copies, alone=alone)
+        all_read = len(publications) == len(self.materials)
+        self._findings += audit.finish(about, copies, {*self.expected, *(self.issuers or ())} if all_read else ())
 
     def _is_newer(self, key: BatchKey) -> bool:
         """Whether a batch was anchored behind the audited block: it is the next audit's."""
         record = self.chains[0].chain.read_record(key.issuer, key.root, key.first)
         return record is not None and self._view is not None and record.block_number > self._view.block.number
+
+    def _is_voided_since(self, key: BatchKey) -> bool:
+        record = self.chains[0].chain.read_record(key.issuer, key.root, key.first)
+        return record is not None and record.revoked_at > 0
 
     def _audit_bundles(self, view: ChainView) -> None:
         paths = self._files(self.bundles, bundle_files)

@@ -69,16 +69,10 @@ class IssuerAudit:
         self._templates = TemplateAudit(view.block.hash, incomplete, state)
         self.documents: dict[tuple[bytes, str], DidDocument] = {}
 
-    def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
+    def add(
+        self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
+    ) -> Iterator[Finding]:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
-        try:
-            published = material.issuers()
-        except MaterialUnavailable as error:
-            self._incomplete.append(str(error))
-            return
-        except MaterialMalformed as error:
-            yield malformed(material, error)
-            return
         issuers = published.issuers if published is not None else ()
         known = {issuer.address for issuer in issuers}
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
@@ -110,8 +104,7 @@ class IssuerAudit:
         yield from self._compare_entries()
         first_list: dict[tuple[Place, int], ShownList] = {}
         first_document: dict[bytes, tuple[str, bytes]] = {}
-        first_pinned: dict[tuple[str, str, str], tuple[str, str]] = {}
-        for read in self._read:
+        for number, read in enumerate(self._read):
             for place, shown in sorted(read.lists.items()):
                 yield from compare_lists(first_list.setdefault((place, shown.valid_from), shown), shown)
             for address, document in sorted(read.documents.items()):
@@ -119,19 +112,22 @@ class IssuerAudit:
                 if ours != document.hash:
                     where = Where(address, source=read.name)
                     yield find("did_document_differs", f"{ours.hex()}, as in {name}", document.hash.hex(), where)
-            yield from self._compare_pinned(read, copies[read.name][0], first_pinned)
+            related = [
+                other
+                for other in self._read[:number]
+                if other.name in copies[read.name] or not other.issuers.keys().isdisjoint(read.issuers)
+            ]
+            yield from self._compare_pinned(read, related)
         yield from self._templates.finish()
 
-    def _compare_pinned(
-        self, read: _Read, registry: str, first: dict[tuple[str, str, str], tuple[str, str]]
-    ) -> Iterator[Finding]:
+    def _compare_pinned(self, read: _Read, others: Sequence[_Read]) -> Iterator[Finding]:
         """What this program knows is held against that, and not against other copies."""
         for code, known in _PINNED:
             for url, digest in sorted((key[1], digest) for key, digest in read.pinned.items() if key[0] == code):
-                name, said = first.setdefault((registry, code, url), (read.name, digest))
-                if said != digest and not known(url):
-                    where = Where(source=f"{read.name} {url}")
-                    yield find(code, f"{short(url, 200)}: {said}, as in {name}", digest, where)
+                first = next((other for other in others if (code, url) in other.pinned), None)
+                if first is not None and first.pinned[code, url] != digest and not known(url):
+                    expected = f"{short(url, 200)}: {first.pinned[code, url]}, as in {first.name}"
+                    yield find(code, expected, digest, Where(source=f"{read.name} {url}"))
 
     def _compare_entries(self) -> Iterator[Finding]:
         """An issuer that has nothing on chain may be newer than a copy."""
@@ -186,17 +182,23 @@ class IssuerAudit:
         yield from self._former_keys(material.name, issuer, document, where)
 
     def _claims(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
-        told = sum(batch.size for batch in self._view.history if batch.key.issuer == issuer.address)
-        if told < self._view.next_index.get(issuer.address, 0):
-            return  # events are missing, and claims may be among them
-        mine = [claim for claim in self._view.claims if claim.issuer == issuer.address]
+        """By the state, for what is published; what else was claimed, by the history. Raises ChainError."""
+        view, address = self._view, issuer.address
+        if address not in view.next_index or self._chain.read_claim(address, issuer.did, document.hash, view.block):
+            return
+        mine = [claim for claim in view.claims if claim.issuer == address]
         claimed = [claim.document_hash for claim in mine if claim.did == issuer.did]
-        if not claimed and issuer.address in self._view.next_index:
+        if claimed or self._chain.read_claim(address, issuer.did, bytes(32), view.block):
+            expected = f"a document that was claimed: {claimed[-1].hex() if claimed else 'none'}"
+            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
+        elif address in view.incomplete():
+            self._incomplete.append(
+                f"Whether {hex_text(address)} claimed {short(issuer.did)} with another document than the one in "
+                f"{where.source} could not be asked: the node has not got all events."
+            )
+        else:
             others = ", ".join(sorted({claim.did for claim in mine})) or "no claim"
             yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
-        elif claimed and document.hash not in claimed:
-            expected = f"a document that was claimed: {claimed[-1].hex()}"
-            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
 
     def _former_keys(
         self, name: str, issuer: PublishedIssuer, document: DidDocument, where: Where
@@ -215,7 +217,7 @@ class IssuerAudit:
     # --- status lists ---
 
     def _lists(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
-        end = self._view.next_index.get(issuer.address, 0)
+        end = self._reach(issuer.address)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
             numbers = range(-(-end // ENTRIES_PER_LIST))
@@ -230,6 +232,13 @@ class IssuerAudit:
                 self._incomplete.append(str(error))
             except MaterialMalformed as error:
                 yield malformed(material, error)
+
+    def _reach(self, address: bytes) -> int:
+        """Up to which index the issuer has batches; what a node says is its next index may be anything."""
+        return max(
+            (key.first + record.size for key, record in self._view.batches().items() if key.issuer == address),
+            default=0,
+        )
 
     def _list(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer, place: Place) -> Iterator[Finding]:
         _, purpose, number = place

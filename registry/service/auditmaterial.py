@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -26,7 +26,7 @@ _ROUNDS = 64  # audits after which all of them were read again, by turns
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One publication: what it lists, and the SHA-256 of the leaves that it was found to serve."""
+    """One publication: whose batches it has to have, what it lists, and the SHA-256 of the leaves that it serves."""
 
     name: str
     audit: PublishedAudit
@@ -37,15 +37,16 @@ class _Read:
 class MaterialAudit:
     """``add`` each publication with its listing, then ``finish`` once.
 
-    ``is_newer`` tells whether a batch was anchored behind the audited block. ``incomplete`` is added to. ``full``: no
-    leaves are taken for known. ``leaves`` are those of each batch of which any publication has the anchored ones,
-    ``declared`` what the first one that lists a batch says of it.
+    ``is_newer`` tells whether a batch was anchored behind the audited block, ``is_voided_since`` whether one was voided
+    there. ``incomplete`` is added to. ``full``: no leaves are taken for known. ``leaves`` are those of each batch of
+    which any publication has the anchored ones, ``declared`` what the first one that lists a batch says of it.
     """
 
     def __init__(
         self,
         view: ChainView,
         is_newer: Callable[[BatchKey], bool],
+        is_voided_since: Callable[[BatchKey], bool],
         incomplete: list[str],
         state: AuditState | None = None,
         file: StateFile | None = None,
@@ -55,6 +56,7 @@ class MaterialAudit:
     ) -> None:
         self._view = view
         self._is_newer = is_newer
+        self._is_voided_since = is_voided_since
         self._incomplete = incomplete
         self._state = state
         self._file = file
@@ -97,8 +99,9 @@ class MaterialAudit:
         stamps: dict[BatchKey, bytes | None] = {}
         on_chain = view.batches()
         later = 0
-        for batch in [*listing.batches, *_placed(listing, view)]:
-            record = on_chain.get(batch.key)
+        for said in [*listing.batches, *_placed(listing, view)]:
+            record = on_chain.get(said.key)
+            batch = self._not_newer(said) if record is not None and not record.revoked_at else said
             if record is None and batch.claimed and later < _LATER:
                 later += 1
                 if self._is_newer(batch.key):
@@ -138,6 +141,10 @@ class MaterialAudit:
                 self.leaves.setdefault(batch.key, leaves)
         yield from self._remember(material.name, read, known, stamps)
 
+    def _not_newer(self, batch: PublishedBatch) -> PublishedBatch:
+        """What is said of a batch that was not voided yet: that it is, may be newer than the audited block."""
+        return replace(batch, revoked=None) if batch.revoked and self._is_voided_since(batch.key) else batch
+
     def issuers(self, named: Mapping[str, set[bytes]]) -> dict[str, set[bytes]]:
         """Those that each publication is about, by its name. ``named``: what it tells of besides its batches."""
         on_chain = self._view.batches()
@@ -147,17 +154,16 @@ class MaterialAudit:
         }
 
     def finish(
-        self, issuers: Mapping[str, set[bytes]], copies: Mapping[str, list[str]], *, alone: bool = True
+        self, issuers: Mapping[str, set[bytes]], copies: Mapping[str, list[str]], expected: Collection[bytes] = ()
     ) -> Iterator[Finding]:
         """What each publication lacks, and all of them beside each other.
 
-        ``issuers`` as above; ``copies``: by name, the publications of the same registry. ``alone``: nobody else is
-        known to publish batches of this contract.
+        ``issuers`` as above; ``copies``: by name, the publications of the same registry. ``expected``: issuers whose
+        batches have to be in one of them.
         """
         if not self._read:
             return
-        everybody = {key.issuer for key in self._view.batches()}
-        nobodys = everybody.difference(*issuers.values()) if alone else set()
+        nobodys = set(expected).difference(*issuers.values())
         only = len(self._read) == 1
         for read in self._read:
             yield from read.audit.finish(issuers[read.name] | (nobodys if only else set()))
@@ -179,7 +185,8 @@ class MaterialAudit:
         yield from compare_with_earlier(name, before, read.listed, read.leaves, self._view)
         # What was once seen stays the yardstick until the chain itself has lost the batch.
         on_chain = self._view.batches()
-        now = {key: item for key, item in known.items() if key in on_chain}
+        asked = self._view.next_index
+        now = {key: item for key, item in known.items() if key in on_chain or key.issuer not in asked}
         for key, batch in read.listed.items():
             if key not in on_chain:
                 continue

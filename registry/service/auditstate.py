@@ -58,7 +58,8 @@ class AuditState:
 
     ``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
 
-    ``lost`` are anchors that were final and are gone, ``findings`` those of the last audits by their
+    ``lost`` are anchors that were final and are gone, ``revoked`` and ``voided`` what was once seen revoked for good,
+    by issuer and word, and by batch. ``findings`` are those of the last audits by their
     fingerprints, ``pending`` the events that nobody has taken yet.
     """
 
@@ -67,6 +68,8 @@ class AuditState:
     block: BlockRef | None = None
     remembered: Remembered | None = None
     lost: list[AnchoredBatch] = field(default_factory=list)
+    revoked: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    voided: set[BatchKey] = field(default_factory=set)
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
     turns: dict[str, BatchKey] = field(default_factory=dict)
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
@@ -130,6 +133,8 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
         "block": _block_to_json(state.block),
         "settled": None if known is None else _history_to_json(known.history, known.records),
         "lost": [_batch_to_json(item) for item in state.lost],
+        "revoked": [[issuer.hex(), word, f"{bits:x}"] for (issuer, word), bits in sorted(state.revoked.items())],
+        "voided": [_key(key) for key in sorted(state.voided)],
         "materials": [
             {
                 "name": name,
@@ -204,6 +209,8 @@ def _parse(data: bytes) -> AuditState:
         state.block = _block(document["block"])
         state.remembered = None if document["settled"] is None else _remembered(document["settled"])
         state.lost = [_batch(row) for row in document["lost"]]
+        state.revoked = {(_address(issuer), int(word)): int(bits, 16) for issuer, word, bits in document["revoked"]}
+        state.voided = {_read_key(row) for row in document["voided"]}
         for item in document["materials"]:
             state.materials[str(item["name"])] = dict(_listed(row) for row in item["batches"])
         state.turns = {str(name): _read_key(key) for name, *key in document["turns"]}

@@ -112,7 +112,7 @@ class SelfAudit:
             chains=[NamedChain("this registry's node", context.chain)],
             materials=[OwnMaterial(context, self.issuers, self.batching)],
             first_block=self.first_block,
-            alone=False,
+            expected={issuer.address for issuer in self.issuers.all()},
         )
         report = auditing.run(lambda chain, view, _declared: audit_database(context.database, chain, view, {}))
         document = report_to_json(report, context.clock())

@@ -179,14 +179,6 @@ def test_publications_of_the_former_form_are_taken(house: House, folder: Path) -
     assert (report.findings, report.incomplete) == ((), ())
 
 
-def test_a_state_of_the_former_form_is_taken(house: House, folder: Path, tmp_path: Path) -> None:
-    audit_again(house, folder, tmp_path)
-    document = json.loads((tmp_path / "state.json").read_bytes())
-    assert (len(document.pop("templates")), len(document.pop("schemas"))) == (1, 2)
-    (tmp_path / "state.json").write_text(json.dumps({**document, "version": 2}))
-    assert codes(audit_again(house, folder, tmp_path)) == []
-
-
 def test_another_content_under_its_digest(house: House, folder: Path) -> None:
     [path] = files(folder)
     path.write_bytes(canonicalize(SECOND))
