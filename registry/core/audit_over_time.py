@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import PublishedBatch
+from registry.core.model import BatchRecord
 
 __all__ = ["compare_mirrors", "compare_with_earlier", "gone_anchors"]
 
@@ -12,15 +13,18 @@ _Publication = tuple[str, Mapping[BatchKey, PublishedBatch], Mapping[BatchKey, b
 _SHOWN = 100  # batches of one copy that are named one by one
 
 
-def compare_mirrors(first: _Publication, other: _Publication, view: ChainView) -> Iterator[Finding]:
+def compare_mirrors(
+    first: _Publication, other: _Publication, batches: Mapping[BatchKey, BatchRecord], since: int
+) -> Iterator[Finding]:
     """Each publication: its name, what it lists, and the SHA-256 of the leaves that it serves (None: it has none).
 
-    Only batches that the chain has count: what is not on chain is a finding by itself. What could not be read is in
-    neither mapping, and nothing is said about it.
+    ``batches``: those of the contract that both are about: what is not on chain is a finding by itself. What could not
+    be read is in neither mapping, and nothing is said about it. What the chain learnt after ``since`` (Unix seconds)
+    may be missing from one of them.
     """
     name, ours, our_leaves = first
     source, theirs, their_leaves = other
-    differing = list(_differences(ours, our_leaves, theirs, their_leaves, view))
+    differing = list(_differences(ours, our_leaves, theirs, their_leaves, batches, since))
     for key, file, expected, observed in differing[:_SHOWN]:
         where = Where.batch(key, source=source)
         yield find("mirrors_differ", f"{file}: {expected}, as {name} says", f"{file}: {observed}", where)
@@ -34,17 +38,19 @@ def _differences(
     our_leaves: Mapping[BatchKey, bytes | None],
     theirs: Mapping[BatchKey, PublishedBatch],
     their_leaves: Mapping[BatchKey, bytes | None],
-    view: ChainView,
+    batches: Mapping[BatchKey, BatchRecord],
+    since: int,
 ) -> Iterator[tuple[BatchKey, str, str, str]]:
-    for key in sorted(view.batches()):
+    for key, record in sorted(batches.items(), key=lambda item: item[0]):
         a, b = ours.get(key), theirs.get(key)
         if a is None and b is None:
             continue
         if a is None or b is None:
-            yield key, "listing", _presence(a), _presence(b)
+            if record.anchored_at <= since:
+                yield key, "listing", _presence(a), _presence(b)
         elif a.size != b.size:
             yield key, "listing", f"{a.size} leaves", f"{b.size} leaves"
-        elif None not in (a.revoked, b.revoked) and a.revoked != b.revoked:
+        elif None not in (a.revoked, b.revoked) and a.revoked != b.revoked and record.revoked_at <= since:
             yield key, "listing", _voided(a.revoked), _voided(b.revoked)
         elif _contradict(a.accepted_from, b.accepted_from) or _contradict(a.declared_delay, b.declared_delay):
             observed = f"accepted from {b.accepted_from}, delay {b.declared_delay}"

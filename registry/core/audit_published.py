@@ -4,7 +4,7 @@ Batches are handed in one at a time, each with its leaves packed. What stays in 
 Python object is kept for a single one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,10 +12,12 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
 from registry.core.model import BatchRecord
+from registry.core.notation import hex_text, moment_text
 
-__all__ = ["PublishedAudit", "PublishedBatch", "packed_root"]
+__all__ = ["PublishedAudit", "PublishedBatch", "missing_batch", "packed_root"]
 
 _CHUNK = HASH_BYTES << 15  # a power of two of leaves
+_SHOWN = 20  # batches that are named one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,28 @@ def packed_root(packed: bytes) -> bytes:
 
 
 class PublishedAudit:
-    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once."""
+    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once.
 
-    def __init__(self, view: ChainView, source: str | None = None) -> None:
+    ``scope``: the issuers that it is about, besides those whose batches it lists; None: all that the contract has.
+    ``since``: what the chain learnt after this time (Unix seconds) may be missing yet; None: nothing may.
+    """
+
+    def __init__(
+        self,
+        view: ChainView,
+        source: str | None = None,
+        scope: Collection[bytes] | None = None,
+        since: int | None = None,
+    ) -> None:
         self._view = view
         self._source = source
+        self._scope = scope
+        self._since = view.block.timestamp if since is None else since
+        self._behind: list[str] = []
         self._on_chain = view.batches()
         self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
         self._seen: dict[BatchKey, int] = {}  # size, of what was published
+        self._issuers: set[bytes] = set()
         self._leaves: dict[BatchKey, bytes] = {}
         self._digests: dict[tuple[BatchKey, int], bytes] = {}
 
@@ -67,6 +83,7 @@ class PublishedAudit:
     def add_unread(self, batch: PublishedBatch) -> None:
         """A batch that is listed, and whose leaves could not be asked for: nothing is found for or against it."""
         self._seen.setdefault(batch.key, batch.size)
+        self._issuers.add(batch.key.issuer)
         self._digests[batch.key, batch.size] = bytes(HASH_BYTES)
 
     def leaves_of(self, key: BatchKey) -> bytes | None:
@@ -77,9 +94,20 @@ class PublishedAudit:
         """All of them, by batch."""
         return self._leaves
 
+    def covers(self, issuer: bytes) -> bool:
+        """Whether the publication is about this issuer, by what was handed in so far."""
+        return self._scope is None or issuer in self._scope or issuer in self._issuers
+
     def finish(self) -> list[Finding]:
         """What only all batches together show."""
-        return [*self._missing(), *self._overlaps(), *_repeats(self._leaves, self._source)]
+        found = [*self._missing(), *self._overlaps(), *_repeats(self._leaves, self._source)]
+        if self._behind:
+            observed = "; ".join(self._behind[:_SHOWN]) + ("; …" if len(self._behind) > _SHOWN else "")
+            where = Where(source=self._source)
+            found.append(
+                find("publication_behind", f"what the chain had at {moment_text(self._since)}", observed, where)
+            )
+        return found
 
     @property
     def digest(self) -> bytes:
@@ -106,6 +134,7 @@ class PublishedAudit:
             if key in self._leaves:
                 return
         self._seen[key] = batch.size
+        self._issuers.add(key.issuer)
         if record is None:
             moved = self._by_root.get((key.issuer, key.root))
             if moved is not None:
@@ -116,7 +145,10 @@ class PublishedAudit:
         if record.size != batch.size:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
         if record.revoked_at and batch.revoked is False:
-            yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
+            if record.revoked_at > self._since:
+                self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was voided since")
+            else:
+                yield find("voided_batch_served", f"voided at {moment_text(record.revoked_at)}", "not voided", where)
         yield from _late(batch, record, where)
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
@@ -129,9 +161,12 @@ class PublishedAudit:
 
     def _missing(self) -> Iterable[Finding]:
         for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):
-            if key not in self._seen:
-                where = Where.batch(key, block_number=record.block_number, source=self._source)
-                yield find("leaves_missing", f"a published batch of {record.size} leaves", "none", where)
+            if key in self._seen or not self.covers(key.issuer):
+                continue
+            if record.anchored_at > self._since:
+                self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was anchored since")
+            else:
+                yield missing_batch(key, record, self._source)
 
     def _overlaps(self) -> Iterable[Finding]:
         issuer, reached = b"", 0
@@ -143,6 +178,17 @@ class PublishedAudit:
                 where = Where.batch(key, source=self._source)
                 yield find("published_overlap", expected, f"one from {key.first} on", where)
             reached = max(reached, key.first + size)
+
+
+def missing_batch(key: BatchKey, record: BatchRecord, source: str | None) -> Finding:
+    """A batch that the contract has and no publication that was to have it."""
+    where = Where.batch(key, block_number=record.block_number, source=source)
+    if record.revoked_at:
+        return find(
+            "voided_batch_unpublished", "a published batch", f"none; voided at {moment_text(record.revoked_at)}", where
+        )
+    expected = f"a published batch of {record.size} leaves, anchored at {moment_text(record.anchored_at)}"
+    return find("leaves_missing", expected, "none", where)
 
 
 def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Publications against one view of the chain, against each other, and against what an earlier audit saw of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -8,8 +8,9 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_figures import Delays
 from registry.core.audit_over_time import compare_mirrors, compare_with_earlier
-from registry.core.audit_published import PublishedAudit, PublishedBatch
+from registry.core.audit_published import PublishedAudit, PublishedBatch, missing_batch
 from registry.core.merkle import HASH_BYTES
+from registry.core.model import BatchRecord
 from registry.core.notation import chain_text, hex_text, short
 from registry.service.auditstate import AuditState, Listed, StateFile
 from registry.service.oracle import merklelib_root
@@ -19,6 +20,7 @@ from registry.service.publishedissuers import IssuerMaterial
 __all__ = ["MaterialAudit"]
 
 _LATER = 1_000  # batches that may turn out to be anchored behind the audited block
+_SHOWN = 10  # issuers that are named one by one
 _AGAIN = 16  # batches whose leaves are known already and read again in each audit
 
 
@@ -27,6 +29,7 @@ class _Read:
     """One publication: what it lists, and the SHA-256 of the leaves that it was found to serve."""
 
     name: str
+    audit: PublishedAudit
     listed: dict[BatchKey, PublishedBatch]
     leaves: dict[BatchKey, bytes | None]
 
@@ -34,7 +37,9 @@ class _Read:
 class MaterialAudit:
     """``add`` each publication with its listing, then ``finish`` once.
 
-    ``is_newer`` tells whether a batch was anchored behind the audited block. ``incomplete`` is added to.
+    ``is_newer`` tells whether a batch was anchored behind the audited block. ``incomplete`` is added to. ``grace``: for
+    so many seconds what the chain learnt may be missing from what is published. ``named``: the view holds only issuers
+    that the auditor named.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class MaterialAudit:
         file: StateFile | None = None,
         *,
         cross_check: bool = False,
+        grace: int = 0,
+        named: bool = False,
     ) -> None:
         self._view = view
         self._is_newer = is_newer
@@ -53,24 +60,27 @@ class MaterialAudit:
         self._state = state
         self._file = file
         self._cross_check = cross_check
+        self._since = view.block.timestamp - grace
+        self._named = named
         self._read: list[_Read] = []
         self.first: PublishedAudit | None = None
         self.declared: dict[BatchKey, PublishedBatch] = {}
         self.delays = Delays()
 
-    def add(self, material: Material, listing: Listing) -> Iterator[Finding]:
+    def add(self, material: Material, listing: Listing, scope: Collection[bytes] | None = None) -> Iterator[Finding]:
+        """``scope``: the issuers that the publication is about, besides those of its batches; None: all there are."""
         view = self._view
         if (listing.chain_id, listing.contract) != (view.chain_id, view.contract):
             expected = f"{chain_text(view.chain_id)}, {hex_text(view.contract)}"
             observed = f"{chain_text(listing.chain_id)}, {hex_text(listing.contract)}"
             yield find("other_chain", expected, observed, Where(source=material.name))
             return
-        audit = PublishedAudit(view, material.name)
+        audit = PublishedAudit(view, material.name, scope, self._since)
         if self.first is None:
             self.first = audit
             self.declared = {batch.key: batch for batch in listing.batches}
             self._count_delays(listing.batches)
-        read = _Read(material.name, {}, {})
+        read = _Read(material.name, audit, {}, {})
         self._read.append(read)
         known = self._state.materials.get(material.name, {}) if self._state else {}
         again = self._again(known)
@@ -111,12 +121,49 @@ class MaterialAudit:
         yield from self._remember(material.name, read, known, audit)
 
     def finish(self) -> Iterator[Finding]:
-        """The publications against each other: each further one against the first."""
+        """The publications against each other, each further one against the first; and what is in none of them."""
+        batches = self._view.batches()
         for other in self._read[1:]:
             first = self._read[0]
+            both = {
+                key: record
+                for key, record in batches.items()
+                if first.audit.covers(key.issuer) and other.audit.covers(key.issuer)
+            }
             yield from compare_mirrors(
-                (first.name, first.listed, first.leaves), (other.name, other.listed, other.leaves), self._view
+                (first.name, first.listed, first.leaves), (other.name, other.listed, other.leaves), both, self._since
             )
+        if self._read:
+            yield from self._elsewhere(batches)
+
+    def covers(self, issuer: bytes) -> bool:
+        """Whether one of the publications is about this issuer."""
+        return any(read.audit.covers(issuer) for read in self._read)
+
+    def anchored_leaves(self) -> dict[BatchKey, bytes]:
+        """Packed, by batch, of all batches of which some publication has the anchored ones."""
+        found: dict[BatchKey, bytes] = {}
+        for read in reversed(self._read):
+            found |= read.audit.anchored_leaves()
+        return found
+
+    def _elsewhere(self, batches: Mapping[BatchKey, BatchRecord]) -> Iterator[Finding]:
+        """Batches of issuers that no publication is about."""
+        others: dict[bytes, dict[BatchKey, BatchRecord]] = {}
+        for key, record in sorted(batches.items(), key=lambda item: item[0]):
+            if not self.covers(key.issuer):
+                others.setdefault(key.issuer, {})[key] = record
+        if self._named:
+            for found in others.values():
+                for key, record in found.items():
+                    if record.anchored_at <= self._since:
+                        yield missing_batch(key, record, None)
+        elif others:
+            count = sum(map(len, others.values()))
+            size = sum(record.size for found in others.values() for record in found.values())
+            names = ", ".join(map(hex_text, list(others)[:_SHOWN])) + (", …" if len(others) > _SHOWN else "")
+            observed = f"{len(others)} more, with {size} credentials in {count} batches: {names}"
+            yield find("issuer_elsewhere", "the issuers that are published", observed, Where())
 
     def _remember(
         self, name: str, read: _Read, known: dict[BatchKey, Listed], audit: PublishedAudit
@@ -127,7 +174,7 @@ class MaterialAudit:
         yield from compare_with_earlier(name, before, read.listed, read.leaves, self._view)
         # What was once seen stays the yardstick until the chain itself has lost the batch.
         on_chain = self._view.batches()
-        now = {key: item for key, item in known.items() if key in on_chain}
+        now = {key: item for key, item in known.items() if key in on_chain or key.issuer not in self._view.next_index}
         for key, batch in read.listed.items():
             if key not in on_chain:
                 continue

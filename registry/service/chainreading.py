@@ -1,6 +1,6 @@
 """Reading the contract for an audit: its whole state at one block, and its history, of which nothing is read twice."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -123,21 +123,24 @@ def read_chain(
     history: History,
     wanted: Iterable[BatchKey] = (),
     remembered: Remembered | None = None,
+    only: Collection[bytes] | None = None,
 ) -> ChainView:
     """All of the contract at one block: what its history tells, and the state of all of that.
 
-    ``wanted``: batches to be looked up even where no event tells of them. Records that an earlier audit read are taken
-    from ``remembered``, but for those that were voided since, and a few that are read again. Raises ChainError.
+    ``wanted``: batches to be looked up even where no event tells of them. ``only``: of these issuers, None for all.
+    Records that an earlier audit read are taken from ``remembered``, but for those that were voided since, and a few
+    that are read again. Raises ChainError.
     """
     code_hash = chain.check()
-    issuers = sorted(history.issuers | {key.issuer for key in wanted})
+    issuers = sorted(history.issuers | {key.issuer for key in wanted} if only is None else set(only))
     next_index = {issuer: chain.read_issuer(issuer, at).next_index for issuer in issuers}
     told = dict.fromkeys(issuers, 0)
-    for batch in history.batches:
+    batches = tuple(batch for batch in history.batches if batch.key.issuer in told)
+    for batch in batches:
         told[batch.key.issuer] += batch.size
-    keys = {batch.key for batch in history.batches}
+    keys = {batch.key for batch in batches}
     # Where the events account for every index, the contract has no other batch: no need to ask for what is only said.
-    keys |= {key for key in wanted if told[key.issuer] < next_index[key.issuer]}
+    keys |= {key for key in wanted if told.get(key.issuer, 0) < next_index.get(key.issuer, 0)}
     known = _still_good(remembered, history, at) if remembered else {}
     records: dict[BatchKey, BatchRecord | None] = {
         key: known.get(key) or chain.read_record(key.issuer, key.root, key.first, at) for key in sorted(keys)
@@ -147,16 +150,27 @@ def read_chain(
         contract=chain.contract,
         code_hash=code_hash,
         block=at,
-        history=tuple(history.batches),
+        history=batches,
         records=records,
         next_index=next_index,
         words=_words(chain, next_index, at),
-        told=history.told,
-        revocations=tuple(sorted(history.revocations.items())),
+        told={word: state for word, state in history.told.items() if word[0] in told},
+        revocations=tuple(sorted(history.revocations.items())) if only is None else _revocations(history, told),
         changes=history.changes,
         voided_in=history.voided,
-        claims=tuple(history.claims),
+        claims=tuple(claim for claim in history.claims if claim.issuer in told),
     )
+
+
+def _revocations(history: History, issuers: Collection[bytes]) -> tuple[tuple[int, int], ...]:
+    """As the history counts them, of some issuers."""
+    found: dict[int, int] = {}
+    for (issuer, _), states in history.changes.items():
+        before = 0
+        for block, state in states if issuer in issuers else ():
+            found[block] = found.get(block, 0) + (state.revoked & ~before).bit_count()
+            before = state.revoked
+    return tuple(sorted((block, count) for block, count in found.items() if count))
 
 
 def block_times(chain: Chain, numbers: Iterable[int]) -> dict[int, int]:
