@@ -17,7 +17,7 @@ from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
 from registry.core.status import list_and_entry
 
-__all__ = ["CredentialAudit", "Examined", "Lists"]
+__all__ = ["CredentialAudit", "Examined", "Lists", "late_finding", "wrong_status"]
 
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _OWN_FORM = re.compile(r".*/status/(?:revocation|suspension)/[0-9]+")  # as this registry names its lists
@@ -150,15 +150,12 @@ class CredentialAudit:
             findings.append(find("credential_not_in_batch", expected, included, where))
         if credential is None:
             return Examined(tuple(findings), where=where)
-        wrong = self._wrong_status(credential.get("credentialStatus", []), key.issuer, index)
+        wrong = wrong_status(credential.get("credentialStatus", []), key.issuer, index, self._lists)
         if wrong is not None:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
         start = self._valid_from(credential)
         late = None if start is None else record.anchored_at - start
-        if self._delay is not None and late is not None and late > self._delay:
-            expected = f"anchored within {self._delay} seconds of validFrom"
-            observed = f"after {late} seconds, at {_moment(record.anchored_at)}"
-            findings.append(find("anchored_late", expected, observed, where))
+        findings += late_finding(late, self._delay, record, where)
         name = credential.get("id")
         if not isinstance(name, str) or included is not None:
             return Examined(tuple(findings), where=where, delay=late)
@@ -176,22 +173,6 @@ class CredentialAudit:
                 self._batches[named] = batch
         return batch
 
-    def _wrong_status(self, entries: object, issuer: bytes, index: int) -> str | None:
-        """What is wrong with the status entries of a credential at ``index``; None if nothing is.
-
-        Each entry of the chain's lists counts under the address that it names itself: registries move.
-        """
-        number, entry_of = list_and_entry(index)
-        for entry in entries[:_ENTRIES] if isinstance(entries, list) else [entries]:
-            if _is_usual(entry, number, str(entry_of)) or self._lists.are_elsewhere(issuer, entry):
-                continue
-            place = list_of(entry)
-            bases = [place.rsplit("/", 2)[0]] if place else []
-            check = check_binding({"credentialStatus": entry}, index, bases)
-            if check.outcome is Outcome.FAIL:
-                return check.detail
-        return None
-
     def _valid_from(self, credential: Mapping[str, Any]) -> int | None:
         """The credentials of a batch mostly name the same moment: each is read once."""
         text = credential.get("validFrom")
@@ -202,6 +183,15 @@ class CredentialAudit:
                 self._moments.clear()
             self._moments[text] = valid_from(credential)
         return self._moments[text]
+
+
+def late_finding(delay: int | None, declared: int | None, record: BatchRecord, where: Where) -> list[Finding]:
+    """``delay``: the seconds from validFrom to the anchor; ``declared``: those that the issuer declared, if it did."""
+    if delay is None or declared is None or delay <= declared:
+        return []
+    expected = f"anchored within {declared} seconds of validFrom"
+    observed = f"after {delay} seconds, at {_moment(record.anchored_at)}"
+    return [find("anchored_late", expected, observed, where)]
 
 
 def _about_batch(anchor: Anchor, record: BatchRecord, told: AnchoredBatch | None, where: Where) -> Iterator[Finding]:
@@ -254,3 +244,20 @@ def _is_usual(entry: object, number: int, position: str) -> bool:
 
 def _moment(seconds: int) -> str:
     return time_text(seconds) if seconds <= LAST_SECOND else f"second {seconds}"
+
+
+def wrong_status(entries: object, issuer: bytes, index: int, lists: Lists) -> str | None:
+    """What is wrong with the status entries of a credential at ``index``; None if nothing is.
+
+    Each entry of the chain's lists counts under the address that it names itself: registries move.
+    """
+    number, entry_of = list_and_entry(index)
+    for entry in entries[:_ENTRIES] if isinstance(entries, list) else [entries]:
+        if _is_usual(entry, number, str(entry_of)) or lists.are_elsewhere(issuer, entry):
+            continue
+        place = list_of(entry)
+        bases = [place.rsplit("/", 2)[0]] if place else []
+        check = check_binding({"credentialStatus": entry}, index, bases)
+        if check.outcome is Outcome.FAIL:
+            return check.detail
+    return None

@@ -162,7 +162,7 @@ class MaterialAudit:
             count = sum(map(len, others.values()))
             size = sum(record.size for found in others.values() for record in found.values())
             names = ", ".join(map(hex_text, list(others)[:_SHOWN])) + (", …" if len(others) > _SHOWN else "")
-            observed = f"{len(others)} more, with {size} credentials in {count} batches: {names}"
+            observed = f"{len(others)} more (batches: {count}, credentials: {size}): {names}"
             yield find("issuer_elsewhere", "the issuers that are published", observed, Where())
 
     def _remember(
