@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,13 +39,15 @@ def audit(
     chain_id: Annotated[
         int | None, typer.Option(min=1, help="The chain; default: the one that the node is on.")
     ] = None,
+    issuer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="0x…", help="Audit this issuer's address only, all of whose batches have to be published."
+        ),
+    ] = None,
     from_block: Annotated[int | None, typer.Option(min=0, help="Where the contract was deployed, or before.")] = None,
     did: Annotated[
         str | None, typer.Option(metavar="did:web:…", help="Find chain, contract and publication from an issuer's DID.")
-    ] = None,
-    issuer: Annotated[
-        list[str] | None,
-        typer.Option(metavar="0x…", help="Audit this issuer's address only; may be repeated."),
     ] = None,
     published: Annotated[
         list[str] | None,
@@ -60,6 +61,12 @@ def audit(
     ] = None,
     database: Annotated[bool, typer.Option("--database", help="Also audit the data folder's own tables.")] = False,
     cross_check: Annotated[bool, typer.Option("--cross-check", help="Compute every root with merklelib too.")] = False,
+    grace: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="SECONDS", help="What is newer than this on chain may be missing from publications."
+        ),
+    ] = 0,
     declared_delay: Annotated[
         int | None, typer.Option(min=0, metavar="SECONDS", help="From validFrom to anchoring, as the issuer declared.")
     ] = None,
@@ -91,7 +98,6 @@ def audit(
     """Look for fraud, trusting the chain only. Exit code: 0 clean, 1 findings, 3 could not finish."""
     from registry.service.auditing import Auditing
     from registry.service.published import open_material
-    from registry.service.selfaudit import audit_database
 
     if not watch and (webhook is not None or metrics_port is not None):
         raise InputError("--webhook and --metrics-port belong to --watch.")
@@ -141,9 +147,9 @@ def audit(
             full=full,
             issuers=issuers or None,
             expected=to_be_published & issuers if issuers else to_be_published,
+            grace=grace,
         )
-        source = registry.context.database if registry is not None and database else None
-        inside: Inside | None = None if source is None else partial(audit_database, source)
+        inside: Inside | None = registry.own_audit if registry is not None and database else None
         if watch:
             from registry.cli.watching import watch_audit
 

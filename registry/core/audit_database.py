@@ -1,7 +1,7 @@
 """Auditing a registry's own tables against the chain: rows against the leaves that were anchored."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from registry.core import leaf as leaves
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -9,11 +9,13 @@ from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import packed_root
 from registry.core.errors import ProofError
 from registry.core.merkle import HASH_BYTES
+from registry.core.model import StatusWords
 from registry.core.notation import hex_text
+from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
-    "Lookups", "StoredBatch", "StoredCredential", "StoredStatus", "audit_erasures", "audit_rows", "audit_statuses",
-    "audit_stored_batches",
+    "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredStatus", "audit_erasures", "audit_rows",
+    "audit_statuses", "audit_stored_batches",
 ]  # fmt: skip
 
 
@@ -42,12 +44,26 @@ class StoredCredential:
 
 @dataclass(frozen=True, slots=True)
 class StoredStatus:
-    """What the database shows as final of one index; None where something is under way, or nobody ever asked."""
+    """What the database shows as final of one index; None where something is under way, or nobody ever asked.
+
+    ``by``: the block at which the suspension, or its end, was final.
+    """
 
     issuer: bytes
     index: int
     revoked: bool | None
     suspended: bool | None
+    by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWords:
+    """By (issuer, word number): ``followed`` is what the database read of the chain, ``unasked`` the bits in its own
+    calls that no request of its asked for: set or, for suspensions, set or cleared.
+    """
+
+    followed: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
+    unasked: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,7 @@ def audit_stored_batches(
     by_first = {(key.issuer, key.first): key for key in on_chain}
     told = {batch.key: batch for batch in view.history}
     known = set()
+    ours = frozenset(issuers)
     for batch in stored:
         key = batch.key
         known.add(key)
@@ -96,8 +113,9 @@ def audit_stored_batches(
         if event is not None and batch.anchored:
             yield from _location(batch, event, where, lookups)
     for key in sorted(on_chain.keys() - known):
-        if key.issuer in frozenset(issuers):
-            yield find("foreign_batch", "a batch of this database", "none", Where.batch(key))
+        if key.issuer in ours:
+            code = "foreign_batch_voided" if on_chain[key].revoked_at else "foreign_batch"
+            yield find(code, "a batch of this database", "none", Where.batch(key))
 
 
 def _lost(batch: StoredBatch, where: Where, lookups: Lookups) -> Finding:
@@ -197,8 +215,11 @@ def audit_rows(
         yield find("row_missing", f"{size} rows", f"{missing} places without a row", where)
 
 
-def audit_statuses(view: ChainView, stored: Iterable[StoredStatus], issuers: Iterable[bytes]) -> Iterator[Finding]:
+def audit_statuses(
+    view: ChainView, stored: Iterable[StoredStatus], issuers: Iterable[bytes], own: OwnWords | None = None
+) -> Iterator[Finding]:
     """``stored``: every index for which the database shows something; ``issuers``: for whom it issues."""
+    own = own or OwnWords()
     known: set[tuple[bytes, int]] = set()
     for item in stored:
         known.add((item.issuer, item.index))
@@ -207,7 +228,10 @@ def audit_statuses(view: ChainView, stored: Iterable[StoredStatus], issuers: Ite
         for name, ours, theirs in (("revoked", item.revoked, revoked), ("suspended", item.suspended, suspended)):
             if ours is None or ours == theirs:
                 continue
-            code = "status_not_on_chain" if ours or name == "suspended" else "status_not_recorded"
+            if (ours and name == "revoked") or (name == "suspended" and not _was_suspended(view, item)):
+                code = "status_not_on_chain"
+            else:
+                code = _past_the_registry(view, own, item.issuer, item.index)
             not_ours, not_theirs = "" if ours else "not ", "" if theirs else "not "
             yield find(code, f"{not_theirs}{name}, by the chain", f"{not_ours}{name}, by the database", where)
     ours_only = frozenset(issuers)
@@ -216,11 +240,31 @@ def audit_statuses(view: ChainView, stored: Iterable[StoredStatus], issuers: Ite
             continue
         bits = words.revoked | words.suspended
         while bits:
-            index = number * 256 + (bits & -bits).bit_length() - 1
+            index = number * ENTRIES_PER_WORD + (bits & -bits).bit_length() - 1
             bits &= bits - 1
             if (issuer, index) not in known:
                 where = Where(issuer, index=index)
-                yield find("status_not_recorded", "a request in the database", "none, and a bit on chain", where)
+                code = _past_the_registry(view, own, issuer, index)
+                yield find(code, "a request in the database", "none, and a bit on chain", where)
+
+
+def _was_suspended(view: ChainView, item: StoredStatus) -> bool:
+    """Whether the chain had the suspension as the database shows it, by the block at which that was final."""
+    number, mask = word_and_mask(item.index)
+    states = [
+        state for at, state in view.changes.get((item.issuer, number), ()) if item.by is not None and at <= item.by
+    ]
+    return any(bool(state.suspended & mask) == item.suspended for state in states)
+
+
+def _past_the_registry(view: ChainView, own: OwnWords, issuer: bytes, index: int) -> str:
+    """What to call a status of which no request is left: set past the registry, which has read of it, or lost."""
+    number, mask = word_and_mask(index)
+    none = StatusWords(0, 0)
+    chain, followed, unasked = (words.get((issuer, number), none) for words in (view.words, own.followed, own.unasked))
+    differs = (chain.revoked ^ followed.revoked) | (chain.suspended ^ followed.suspended)
+    asked_by_nobody = unasked.revoked | unasked.suspended
+    return "status_not_recorded" if (differs | asked_by_nobody) & mask else "status_set_elsewhere"
 
 
 def _position(packed: bytes, leaf_hash: bytes) -> int | None:

@@ -15,6 +15,7 @@ _SEEN = "revocations that an earlier audit saw final"
 _SHOWN = 100  # batches of one copy that are named one by one
 
 _Difference = tuple[BatchKey, str, str, str, str]
+_Say = Callable[["PublishedCopy", BatchKey], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,18 @@ class PublishedCopy:
     issuers: Collection[bytes]
 
 
-def compare_mirrors(copies: Sequence[PublishedCopy], view: ChainView) -> Iterator[Finding]:
+def compare_mirrors(copies: Sequence[PublishedCopy], view: ChainView, since: int) -> Iterator[Finding]:
     """Each against the first one that says anything of the same thing: so whatever differs anywhere is found.
 
-    Only batches that the chain has count: what is not on chain is a finding by itself.
+    Only batches that the chain has count: what is not on chain is a finding by itself. What the chain learnt after
+    ``since`` (Unix seconds) may be missing from some.
     """
     differing: dict[str, list[_Difference]] = {copy.name: [] for copy in copies}
-    for key in sorted(view.batches()):
+    for key, record in sorted(view.batches().items(), key=lambda item: item[0]):
+        later = {_presence: record.anchored_at > since, _voided: record.revoked_at > since}
         involved = [copy for copy in copies if key.issuer in copy.issuers]
         if len(involved) > 1 and any(key in copy.listed for copy in involved):
-            for name, difference in _differences(key, involved):
+            for name, difference in _differences(key, involved, {say for say, is_new in later.items() if is_new}):
                 differing[name].append(difference)
     for name, found in differing.items():
         for key, file, first, expected, observed in found[:_SHOWN]:
@@ -50,8 +53,12 @@ def compare_mirrors(copies: Sequence[PublishedCopy], view: ChainView) -> Iterato
             yield find("mirrors_differ", "the same as other copies", observed, Where(source=name))
 
 
-def _differences(key: BatchKey, copies: Sequence[PublishedCopy]) -> Iterator[tuple[str, _Difference]]:
+def _differences(
+    key: BatchKey, copies: Sequence[PublishedCopy], new: Collection[_Say]
+) -> Iterator[tuple[str, _Difference]]:
     for file, say in _SAYINGS:
+        if say in new:
+            continue
         first: tuple[str, str] | None = None
         for copy in copies:
             said = say(copy, key)
@@ -91,7 +98,7 @@ def _leaves(copy: PublishedCopy, key: BatchKey) -> str | None:
     return _digest(copy.leaves[key]) if key in copy.listed and key in copy.leaves else None
 
 
-_SAYINGS: tuple[tuple[str, Callable[[PublishedCopy, BatchKey], str | None]], ...] = (
+_SAYINGS: tuple[tuple[str, _Say], ...] = (
     ("listing", _presence), ("listing", _size), ("listing", _voided), ("listing", _accepted), ("listing", _delay),
     ("leaves", _leaves),
 )  # fmt: skip

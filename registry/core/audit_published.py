@@ -12,11 +12,13 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
 from registry.core.model import BatchRecord
+from registry.core.notation import hex_text, moment_text
 
-__all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "packed_root", "repeated_leaves"]
+__all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "missing_batch", "packed_root", "repeated_leaves"]
 
 _CLOCKS = 300  # seconds by which a registry's clock may be ahead of the chain's
 _CHUNK = HASH_BYTES << 15  # a power of two of leaves
+_SHOWN = 20  # batches that are named one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,21 @@ def packed_root(packed: bytes) -> bytes:
 
 
 class PublishedAudit:
-    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once."""
+    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once.
 
-    def __init__(self, view: ChainView, source: str | None = None) -> None:
+    ``since``: what the chain learnt after this time (Unix seconds) may be missing yet; None: nothing may.
+    """
+
+    def __init__(
+        self,
+        view: ChainView,
+        source: str | None = None,
+        since: int | None = None,
+    ) -> None:
         self._view = view
         self._source = source
+        self._since = view.block.timestamp if since is None else since
+        self._behind: list[str] = []
         self._on_chain = view.batches()
         self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
         self._seen: dict[BatchKey, int] = {}  # size, of what was published
@@ -80,7 +92,14 @@ class PublishedAudit:
 
     def finish(self, issuers: Collection[bytes] | None = None) -> list[Finding]:
         """What only all batches show. ``issuers``: whose batches it has to list; None: all of the contract's."""
-        return [*self._missing(issuers), *self._overlaps()]
+        found = [*self._missing(issuers), *self._overlaps()]
+        if self._behind:
+            observed = "; ".join(self._behind[:_SHOWN]) + ("; …" if len(self._behind) > _SHOWN else "")
+            where = Where(source=self._source)
+            found.append(
+                find("publication_behind", f"what the chain had at {moment_text(self._since)}", observed, where)
+            )
+        return found
 
     @property
     def digest(self) -> bytes:
@@ -115,7 +134,10 @@ class PublishedAudit:
         if record.size != batch.size:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
         if record.revoked_at and batch.revoked is False:
-            yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
+            if record.revoked_at > self._since:
+                self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was voided since")
+            else:
+                yield find("voided_batch_served", f"voided at {moment_text(record.revoked_at)}", "not voided", where)
         if not record.revoked_at and batch.revoked:
             yield find("voided_not_on_chain", "a batch that nobody voided on chain", "voided", where)
         yield from _late(batch, record, where)
@@ -132,9 +154,12 @@ class PublishedAudit:
 
     def _missing(self, issuers: Collection[bytes] | None) -> Iterable[Finding]:
         for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):
-            if key not in self._seen and (issuers is None or key.issuer in issuers):
-                where = Where.batch(key, block_number=record.block_number, source=self._source)
-                yield find("leaves_missing", f"a published batch of {record.size} leaves", "none", where)
+            if key in self._seen or (issuers is not None and key.issuer not in issuers):
+                continue
+            if record.anchored_at > self._since:
+                self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was anchored since")
+            else:
+                yield missing_batch(key, record, self._source)
 
     def _overlaps(self) -> Iterable[Finding]:
         issuer, reached = b"", 0
@@ -155,6 +180,17 @@ def issuers_elsewhere(view: ChainView, issuers: Collection[bytes]) -> Iterator[F
         batches = sum(key.issuer in others for key in view.batches())
         observed = f"{len(others)} more issuers with {batches} batches, the first being 0x{min(others).hex()}"
         yield find("issuer_elsewhere", "issuers that are published here", observed, Where(min(others)))
+
+
+def missing_batch(key: BatchKey, record: BatchRecord, source: str | None) -> Finding:
+    """A batch that the contract has and no publication that was to have it."""
+    where = Where.batch(key, block_number=record.block_number, source=source)
+    if record.revoked_at:
+        return find(
+            "voided_batch_unpublished", "a published batch", f"none; voided at {moment_text(record.revoked_at)}", where
+        )
+    expected = f"a published batch of {record.size} leaves, anchored at {moment_text(record.anchored_at)}"
+    return find("leaves_missing", expected, "none", where)
 
 
 def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[Finding]:

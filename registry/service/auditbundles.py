@@ -1,9 +1,10 @@
 """Bundles from a folder, held against one view of the chain; on all cores where there are many."""
 
 import gc
+import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
-from registry.core.audit_credentials import CredentialAudit, Examined
-from registry.core.bundle import MAX_BUNDLE_BYTES
+from registry.core.audit_credentials import CredentialAudit, Examined, Lists
+from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
 from registry.core.bundle_reading import BundleReader
+from registry.core.canonical import parse_json
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
@@ -31,6 +33,7 @@ _MANY = 10_000  # files, below which further processes cost more than they save
 _MANY_SIGNED = 500  # the same where proofs are judged, at a millisecond and more each
 _CHUNK = 500  # files for one process at a time
 _AHEAD = 4  # chunks under way for each process
+_PARTS = {"leaf", "inclusion", "anchors"}
 _ASKED = 100  # transactions of batches that are not on chain
 
 # Of each file what it shows (None: it could not be read), and what it was judged by (None: it has to be examined again
@@ -60,7 +63,8 @@ class BundleAudit:
     """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
 
     ``documents``: published DID documents, by issuer's address and DID; None: proofs are not judged. ``memory``: what
-    earlier audits found nothing in, and need not be read again.
+    earlier audits found nothing in, and need not be read again. ``only``: count bundles of these issuers. ``lists``:
+    which status entries speak of the chain's bits.
     """
 
     def __init__(
@@ -71,8 +75,11 @@ class BundleAudit:
         processes: int = 0,
         documents: _Documents | None = None,
         memory: BundleMemory | None = None,
+        only: Collection[bytes] | None = None,
+        lists: Lists | None = None,
     ) -> None:
-        self._part = _Part(view, leaves, delay, documents)
+        self._only = only
+        self._part = _Part(_Given(view, leaves, delay, documents, lists))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
@@ -121,10 +128,13 @@ class BundleAudit:
     def _note(self, item: Examined | None) -> Iterator[Finding]:
         if item is None:
             return
-        self.count += item.where != Where() or not item.findings
+        self.count += (item.where != Where() or not item.findings) and self._concerns(item.where)
         if item.transaction is not None and len(self._asked) < _ASKED:
             self._asked.append(item)
         yield from self.audit.note(item)
+
+    def _concerns(self, where: Where) -> bool:
+        return self._only is None or where.issuer is None or where.issuer in self._only
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles of batches that the contract does not have: what became of the transaction that they name.
@@ -153,21 +163,16 @@ class _Given:
     leaves: dict[BatchKey, bytes]
     delay: int | None
     documents: _Documents | None
+    lists: Lists | None
 
 
 class _Part:
     """What one process does: reads, parses and examines. It keeps nothing of what it has seen."""
 
-    def __init__(
-        self,
-        view: ChainView,
-        leaves: dict[BatchKey, bytes],
-        delay: int | None,
-        documents: _Documents | None,
-    ) -> None:
-        self.given = _Given(view, leaves, delay, documents)
-        self._signatures = None if documents is None else _judge(view, documents)
-        self.audit = CredentialAudit(view, leaves.get, delay)
+    def __init__(self, given: _Given) -> None:
+        self.given = given
+        self._signatures = None if given.documents is None else _judge(given.view, given.documents)
+        self.audit = CredentialAudit(given.view, given.leaves.get, given.delay, given.lists)
         self._reader = BundleReader()
 
     def examine(self, paths: Sequence[Path | str]) -> _Answer:
@@ -187,6 +192,7 @@ class _Part:
         for path in paths:
             before = len(incomplete)
             name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
+            data = b""
             try:
                 data = _read(path)
                 bundle, canonical = self._reader.read(data)
@@ -194,8 +200,11 @@ class _Part:
                 incomplete.append(f"{name} cannot be read: {error.strerror}.")
                 found.append(None)
             except InputError as error:
-                where = Where(source=name)
-                found.append(Examined((find("credential_unreadable", "a bundle", short(str(error), 300), where),)))
+                other = _something_else(data, name, error)
+                if isinstance(other, Finding):
+                    found.append(Examined((other,)))
+                else:
+                    incomplete.append(other)
             else:
                 examined = self.audit.examine(bundle, name, canonical)
                 found.append(self._with_signature(bundle, examined, incomplete))
@@ -227,13 +236,31 @@ _part: _Part | None = None
 
 def _start(given: _Given) -> None:
     global _part  # noqa: PLW0603 - what each process of the pool is given once
-    _part = _Part(given.view, given.leaves, given.delay, given.documents)
+    _part = _Part(given)
 
 
 def _examine(paths: list[str | Path]) -> _Answer:
     if _part is None:
         raise AssertionError("a process of the pool was not started")
     return _part.examine(paths)
+
+
+def _something_else(data: bytes, name: str, error: InputError) -> Finding | str:
+    """What is said of a file that is no bundle: a finding, or why it was not audited.
+
+    What has a part of a bundle, or is no JSON object, may have been one.
+    """
+    where = Where(source=name)
+    try:
+        value = parse_json(data, MAX_BUNDLE_BYTES)
+    except InputError:
+        value = None
+    if not isinstance(value, dict) or _PARTS & value.keys() or value.get("type") == TYPE:
+        return find("credential_unreadable", "a bundle", short(str(error), 300), where)
+    types = value.get("type")
+    if "VerifiableCredential" in (types if isinstance(types, list) else [types]):
+        return f"{name} is a credential without its bundle: only with the salt in that one is its leaf known."
+    return find("not_a_bundle", "a bundle", f"JSON of the type {short(json.dumps(types), 100)}", where)
 
 
 def printable_name(name: str) -> str:

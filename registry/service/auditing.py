@@ -39,7 +39,7 @@ T = TypeVar("T")
 _SETTLED = 64  # blocks below the audited one, where a node names no finalized block
 _BEHIND = 64  # blocks that one node may lag behind another
 
-Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch]], Iterable[Finding]]
+Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch], list[str]], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ class Auditing:
     the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
     ``signatures``: judge the proofs of bundles' credentials, too. ``bundles``, ``promises``: a folder is listed anew in
     each run. ``full``: read all again that ``state`` knows. ``issuers``: audit these only; None: all there are.
-    ``expected``: issuers that have to be published, beside those that a publication answers for itself.
+    ``named``: somebody named them, and is told which ones have anchored nothing. ``expected``: issuers that have to be
+    published, beside those that a publication answers for itself. ``grace``: for so many seconds what the chain learnt
+    may be missing from what is published.
     """
 
     chains: Sequence[NamedChain]
@@ -98,7 +100,9 @@ class Auditing:
     signatures: bool = True
     full: bool = False
     issuers: Collection[bytes] | None = None
+    named: bool = True
     expected: Collection[bytes] = ()
+    grace: int = 0
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
@@ -112,7 +116,8 @@ class Auditing:
     def run(self, inside: Inside | None = None) -> AuditReport:
         """Raises nothing that the chain or the material could cause: that stands in the report.
 
-        ``inside`` audits what only the registry itself has, against the same view of the chain.
+        ``inside`` audits what only the registry itself has, against the same view of the chain; it is given what was
+        published of batches, and adds to the list what could not be audited.
         """
         block = None
         try:
@@ -128,16 +133,23 @@ class Auditing:
             questions = Questions(wanted, self.expected, self._seen_revoked(), named)
             self._view = view = self._read(block, questions)
             self._findings += audit_chain(view)
+            if self.issuers is not None and self.named:
+                self._incomplete += [
+                    f"{hex_text(issuer)} has anchored nothing in this contract, so that there was nothing to audit."
+                    for issuer in sorted(self.issuers)
+                    if not view.next_index.get(issuer)
+                ]
             self._compare(view, questions, [item for item in self.chains[1:] if item.name in others])
             self._audit_published(view, publications)
-            if here and self.issuers is None and len(publications) == len(self.materials):
+            all_read = len(publications) == len(self.materials)
+            if here and self.issuers is None and all_read and all(item.addresses for item in here):
                 self._findings += issuers_elsewhere(view, {*answered, *self.expected})
             self._audit_bundles(view)
             if self.promises:
                 self._audit_promises(view)
             if inside is not None:
                 declared = self._published.declared if self._published else {}
-                self._findings += inside(self.chains[0].chain, view, declared)
+                self._findings += inside(self.chains[0].chain, view, declared, self._incomplete)
             self._times = block_times(self.chains[0].chain, (number for number, _ in view.revocations))
         except WrongContract as error:
             where = Where(source=self.chains[0].name)
@@ -258,7 +270,7 @@ class Auditing:
                 f"Of {len(view.unread)} issuers with the most credentials, status words without an event were not "
                 f"read, the first being {hex_text(view.unread[0])}: name those that matter with --issuer."
             )
-        if not view.next_index:
+        if not view.next_index and self.named:
             self._incomplete.append(
                 "Nothing was audited: no event of the contract is there. Either nothing was anchored yet, or the node "
                 "has pruned them, or --from-block is too late. Name issuers with --issuer."
@@ -302,9 +314,10 @@ class Auditing:
             self.file,
             cross_check=self.cross_check,
             full=self.full,
+            grace=self.grace,
         )
         self._issuers = issuers = IssuerAudit(
-            view, self.chains[0].chain, self.first_block, self._incomplete, self.state
+            view, self.chains[0].chain, self.first_block, self._incomplete, self.state, self.grace
         )
         registries = Registries(self._incomplete)
         here = []
@@ -326,7 +339,7 @@ class Auditing:
                 self._findings += registries.add(item.material)
         about = audit.issuers(issuers.named)
         copies = registries.copies(list(about))
-        self._findings += issuers.finish(copies)
+        self._findings += issuers.finish(copies, {*self.expected}.union(*about.values()))
         self._findings += registries.compare(about)
         # A publication that could not be read may have what the others have not.
         all_read = len(publications) == len(self.materials)
@@ -346,6 +359,7 @@ class Auditing:
         leaves = self._published.leaves if self._published else {}
         found = self._issuers.documents if self._issuers and self.signatures else {}
         documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
+        lists = self._issuers.lists if self._issuers else None
         memory = None
         if self.file is not None and paths:
             published = Documents(found)
@@ -354,9 +368,11 @@ class Auditing:
                 item = published.of(address, did)
                 return None if item is None else item.hash
 
-            options = (self.delay, self.signatures)
+            options = (self.delay, self.signatures, lists.digest if lists else None)
             memory = BundleMemory(self.file.bundles, Grounds(view, leaves, document), options, full=self.full)
-        self._bundles = audit = BundleAudit(view, leaves, self.delay, self.processes, documents, memory)
+        self._bundles = audit = BundleAudit(
+            view, leaves, self.delay, self.processes, documents, memory, self.issuers, lists
+        )
         self._findings += audit.run(paths)
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)
@@ -377,8 +393,13 @@ class Auditing:
             self._incomplete.append(str(error))
             return ()
 
+    def _concerns(self, finding: Finding) -> bool:
+        """Whether it is about an issuer who is audited, or about none."""
+        return self.issuers is None or finding.where.issuer is None or finding.where.issuer in self.issuers
+
     def _report(self, block: BlockRef | None) -> AuditReport:
         chain, view = self.chains[0].chain, self._view
+        findings = [finding for finding in self._findings if self._concerns(finding)]
         published = self._published
         accepted = published.delays if published else Delays()
         valid_from = self._bundles.audit.delays if self._bundles else Delays()
@@ -394,7 +415,7 @@ class Auditing:
             leaves=published.size if published else 0,
             bundles=self._bundles.count if self._bundles else 0,
             promises=self._promises.count if self._promises else None,
-            findings=tuple(in_order(located(self._findings, view) if view else self._findings)),
+            findings=tuple(in_order(located(findings, view) if view else findings)),
             incomplete=tuple(dict.fromkeys(self._incomplete)),
             figures=figures_of(view, self._times, accepted, valid_from) if view else None,
         )

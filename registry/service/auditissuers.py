@@ -2,35 +2,37 @@
 contexts, schemas and templates that their credentials were made with.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from anchors.base import Chain, ChainUnreachable
 from registry.core.audit import Finding, Where, find
 from registry.core.audit_chain import ChainView
+from registry.core.audit_credentials import Lists
 from registry.core.audit_status import ShownList, audit_status_list, compare_lists, first_entry, gone_revocations
 from registry.core.canonical import parse_json
-from registry.core.credential import valid_from
+from registry.core.credential import host_and_path, status_base, valid_from
 from registry.core.errors import InputError
 from registry.core.model import BlockRef
-from registry.core.notation import LAST_SECOND, hex_text, short, time_text
+from registry.core.notation import LAST_SECOND, hex_text, moment_text, short, time_text
 from registry.core.status import ENTRIES_PER_LIST
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
 from registry.service.audittemplates import TemplateAudit
 from registry.service.pinned import known_contexts, known_schemas
 from registry.service.published import MaterialMalformed, MaterialUnavailable
-from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedIssuers
+from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedIssuers, UnsignedLists
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.key import is_own_key, resolve_did_key
 from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.report import KeyProblem, ProofCode, ProofStatus, ResolveKey, VerificationKey
-from registry.standards.proofs.verifying import verify_proofs
+from registry.standards.proofs.verifying import check_key, verify_proofs
 from registry.standards.statuslist import PURPOSES, StatusListError, decode_list, encode_list, parse_status_list
 
 __all__ = ["IssuerAudit"]
 
+_LOOK = 60  # seconds that a registry may take to read a new block
 _SAME_TIME = 64  # blocks that are looked at for having the same time
 _PINNED: tuple[tuple[str, Callable[[str], frozenset[str]]], ...] = (
     ("context_changed", known_contexts),
@@ -52,22 +54,42 @@ class _Read:
 
 
 class IssuerAudit:
-    """``add`` each publication, then ``finish`` once. ``incomplete`` is added to. ``first_block``: the contract's.
+    """``read`` each publication, ``add`` each one with the issuers of its batches, then ``finish`` once.
 
-    ``documents`` are those of the first publication that has one, by address and DID: signatures are judged by them.
+    ``incomplete`` is added to. ``first_block``: the contract's. ``documents`` are those of the first publication that
+    has one, by address and DID: signatures are judged by them.
     """
 
     def __init__(
-        self, view: ChainView, chain: Chain, first_block: int, incomplete: list[str], state: AuditState | None = None
+        self,
+        view: ChainView,
+        chain: Chain,
+        first_block: int,
+        incomplete: list[str],
+        state: AuditState | None = None,
+        grace: int = 0,
     ) -> None:
+        """``grace``: for so many seconds what the chain learnt may be missing."""
         self._view = view
+        self._ends: dict[bytes, int] = {}  # of issuers whose last batches are within the grace
+        for key, record in view.batches().items() if grace else ():
+            if record.anchored_at > view.block.timestamp - grace:
+                self._ends[key.issuer] = min(key.first, self._ends.get(key.issuer, key.first))
         self._chain = chain
         self._blocks = _Blocks(chain, view.block, first_block)
         self._incomplete = incomplete
         self._state = state
         self._read: list[_Read] = []
         self._templates = TemplateAudit(view.block.hash, incomplete, state)
+        self._said: list[PublishedIssuer] = []
         self.documents: dict[tuple[bytes, str], DidDocument] = {}
+
+    @property
+    def lists(self) -> Lists:
+        """Where the publications have lists of the chain's bits, or could have them."""
+        bases = {issuer.address: issuer.status_base for issuer in self._said if issuer.status_base is not None}
+        places = [*bases.values(), *(base for issuer in self._said for base in status_base(issuer.did))]
+        return Lists(bases, frozenset(host for host, _ in map(host_and_path, places) if host))
 
     def add(
         self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
@@ -75,6 +97,7 @@ class IssuerAudit:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
         issuers = published.issuers if published is not None else ()
         known = {issuer.address for issuer in issuers}
+        self._said += issuers
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
             where = Where(address, source=material.name)
             yield find("issuer_unpublished", "its DID, and where its status lists are", "nothing", where)
@@ -97,10 +120,12 @@ class IssuerAudit:
         """The addresses that each publication tells of, by its name."""
         return {read.name: set(read.issuers) for read in self._read}
 
-    def finish(self, copies: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    def finish(self, copies: Mapping[str, Sequence[str]], covered: Collection[bytes]) -> Iterator[Finding]:
         """The publications against each other, by the issuers that they have in common: each version of a thing against
-        the first one. ``copies``: by name, the publications of the same registry, the first one first.
+        the first one. ``copies``: by name, the publications of the same registry, the first one first. ``covered``: all
+        issuers that any of them is about; who claims a DID of theirs should be among them.
         """
+        yield from self._left_out(covered)
         yield from self._compare_entries()
         first_list: dict[tuple[Place, int], ShownList] = {}
         first_document: dict[bytes, tuple[str, bytes]] = {}
@@ -143,6 +168,16 @@ class IssuerAudit:
                     where = Where(address, source=read.name)
                     yield find("mirrors_differ", f"issuers: {ours}, as {name} says", f"issuers: {said}", where)
 
+    def _left_out(self, covered: Collection[bytes]) -> Iterator[Finding]:
+        bases = {base for issuer in self._said if (base := _base(issuer.did))}
+        named: dict[bytes, set[str]] = {}
+        for claim in self._view.claims:
+            if _base(claim.did) in bases and claim.issuer not in covered and self._view.next_index.get(claim.issuer):
+                named.setdefault(claim.issuer, set()).add(claim.did)
+        for address, dids in sorted(named.items()):
+            observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
+            yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
+
     def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""
         state = self._state
@@ -174,12 +209,16 @@ class IssuerAudit:
         if issuer.document is not None and document.hash != issuer.document:
             yield find("did_document_differs", f"the document {issuer.document.hex()}", document.hash.hex(), where)
         account = Account(self._view.chain_id, issuer.address)
-        if not is_own_key(issuer.did) and not document.names(account):
+        if self._acts(issuer.address) and not is_own_key(issuer.did) and not document.names(account):
             others = ", ".join(hex_text(other.address) for other in sorted(document.accounts, key=str)) or "none"
             expected = f"{hex_text(issuer.address)} on this chain, under assertionMethod of {issuer.did}"
             yield find("did_names_other_account", expected, short(others, 300), where)
         yield from self._claims(issuer, document, where)
         yield from self._former_keys(material.name, issuer, document, where)
+
+    def _acts(self, address: bytes) -> bool:
+        """Whether it has anchored or claimed anything: before that, there is nothing to be said of it."""
+        return bool(self._view.next_index.get(address)) or any(claim.issuer == address for claim in self._view.claims)
 
     def _claims(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
         """By the state, for what is published; what else was claimed, by the history. Raises ChainError."""
@@ -196,7 +235,7 @@ class IssuerAudit:
                 f"Whether {hex_text(address)} claimed {short(issuer.did)} with another document than the one in "
                 f"{where.source} could not be asked: the node has not got all events."
             )
-        else:
+        elif self._acts(address):
             others = ", ".join(sorted({claim.did for claim in mine})) or "no claim"
             yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
 
@@ -220,7 +259,7 @@ class IssuerAudit:
         end = self._reach(issuer.address)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
-            numbers = range(-(-end // ENTRIES_PER_LIST))
+            numbers = range(-(-self._ends.get(issuer.address, end) // ENTRIES_PER_LIST))
             wanted = {(issuer.address, purpose, number) for purpose in PURPOSES for number in numbers}
         if self._state is not None:  # what was there once may not go, whatever is said of the issuer now
             seen = {key[1:] for key in self._state.lists if key[0] == material.name and key[1] == issuer.address}
@@ -250,7 +289,10 @@ class IssuerAudit:
             return
         credential, shown = self._parse(material, issuer, place, data)
         read.lists[place] = shown
-        yield from self._signature(credential, issuer, shown, where)
+        if isinstance(material, UnsignedLists):
+            yield from self._signer(material, issuer, shown, where)
+        else:
+            yield from self._signature(credential, issuer, shown, where)
         yield from audit_status_list(
             self._view,
             shown,
@@ -279,7 +321,7 @@ class IssuerAudit:
             raise MaterialMalformed(f"{named} calls itself {short(str(found.address), 200)}")
         until = credential.get("validUntil")
         end = parse_moment(until) if isinstance(until, str) else None
-        ttl = None if found.ttl_seconds is None else made + int(min(found.ttl_seconds, LAST_SECOND))
+        ttl = None if found.ttl_seconds is None else made + int(min(found.ttl_seconds, LAST_SECOND)) + _LOOK
         # Who serves a live list has it anew when its copy runs out; a copy counts for as long as it says.
         ends = [moment for moment in ((ttl, end) if material.live else (end if end is not None else ttl,)) if moment]
         deadline = min(ends, default=made)
@@ -304,6 +346,21 @@ class IssuerAudit:
             detail = report.outcomes[0].detail
             what = f"The {shown.purpose} list {shown.number} of {short(issuer.did)} in {shown.source}"
             self._incomplete.append(f"{what} could not be judged: {short(detail, 300)}")
+
+    def _signer(
+        self, material: UnsignedLists, issuer: PublishedIssuer, shown: ShownList, where: Where
+    ) -> Iterator[Finding]:
+        """Whether the key that would sign the list is one by which it can be verified."""
+        signer = material.list_signer(issuer)
+        at = max(shown.valid_from, signer.since)
+        found = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))(signer.method)
+        key = check_key(found, at, "assertionMethod", issuer.did)
+        expected = f"a key of {short(issuer.did, 200)} that is good at {moment_text(at)}"
+        if isinstance(key, KeyProblem):
+            yield find("status_list_signature", expected, short(f"{key.code}: {key.detail}", 300), where)
+        elif key.public_key != signer.public_key:
+            observed = f"{signer.method} is another key in the DID document"
+            yield find("status_list_signature", expected, short(observed, 300), where)
 
     def _rolled_back(self, name: str, shown: ShownList, where: Where) -> Iterator[Finding]:
         if self._state is None:
@@ -342,6 +399,11 @@ def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:
         return document.key(url)
 
     return resolve
+
+
+def _base(did: str) -> str:
+    """What the did:webs of one registry's own issuers have in common; "" for any other DID."""
+    return did.rpartition(":issuers:")[0] if did.startswith("did:web:") else ""
 
 
 def _methods(document: DidDocument) -> Sequence[str]:

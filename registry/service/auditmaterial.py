@@ -40,6 +40,7 @@ class MaterialAudit:
     ``is_newer`` tells whether a batch was anchored behind the audited block, ``is_voided_since`` whether one was voided
     there. ``incomplete`` is added to. ``full``: no leaves are taken for known. ``leaves`` are those of each batch of
     which any publication has the anchored ones, ``declared`` what the first one that lists a batch says of it.
+    ``grace``: for so many seconds what the chain learnt may be missing from what is published.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class MaterialAudit:
         *,
         cross_check: bool = False,
         full: bool = False,
+        grace: int = 0,
     ) -> None:
         self._view = view
         self._is_newer = is_newer
@@ -62,6 +64,7 @@ class MaterialAudit:
         self._file = file
         self._cross_check = cross_check
         self._full = full
+        self._since = view.block.timestamp - grace
         self._read: list[_Read] = []
         self._sources: dict[BatchKey, str] = {}
         self.leaves: dict[BatchKey, bytes] = {}
@@ -90,7 +93,7 @@ class MaterialAudit:
 
     def add(self, material: Material, listing: Listing) -> Iterator[Finding]:
         view = self._view
-        audit = PublishedAudit(view, material.name)
+        audit = PublishedAudit(view, material.name, self._since)
         read = _Read(material.name, audit, {}, {})
         self._read.append(read)
         known = self._state.materials.get(material.name, {}) if self._state else {}
@@ -164,17 +167,19 @@ class MaterialAudit:
         if not self._read:
             return
         nobodys = set(expected).difference(*issuers.values())
+        others = {key.issuer for key in self._view.batches()}.difference(*issuers.values())
         only = len(self._read) == 1
         for read in self._read:
-            yield from read.audit.finish(issuers[read.name] | (nobodys if only else set()))
+            named = issuers[read.name] or others  # who names nobody would otherwise have nothing to show
+            yield from read.audit.finish(named | (nobodys if only else set()))
         if not only:
-            yield from PublishedAudit(self._view).finish(nobodys)
+            yield from PublishedAudit(self._view, since=self._since).finish(nobodys)
         yield from repeated_leaves(self.leaves, self._sources)
         made = []
         for read in self._read:
             expected = set[bytes]().union(*(issuers[name] for name in copies[read.name]))
             made.append(PublishedCopy(read.name, read.listed, read.leaves, expected))
-        yield from compare_mirrors(made, self._view)
+        yield from compare_mirrors(made, self._view, self._since)
 
     def _remember(
         self, name: str, read: _Read, known: dict[BatchKey, Listed], stamps: Mapping[BatchKey, bytes | None]

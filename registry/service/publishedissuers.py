@@ -13,11 +13,12 @@ from registry.core.canonical import parse_json
 from registry.core.errors import InputError, ShapeError
 from registry.core.notation import parse_hex, parse_time
 from registry.core.shape import Shape
+from registry.standards.proofs.publickey import PublicKey
 
 __all__ = [
     "ISSUERS", "ISSUERS_TYPE", "MAX_DOCUMENT_BYTES", "MAX_ISSUERS_BYTES", "MAX_LIST_BYTES", "MAX_TEMPLATE_BYTES",
-    "IssuerMaterial", "PublishedIssuer", "PublishedIssuers", "PublishedTemplate", "document_path", "list_path",
-    "parse_issuers", "parse_issuers_page", "parse_templates_page", "template_path",
+    "IssuerMaterial", "ListSigner", "PublishedIssuer", "PublishedIssuers", "PublishedTemplate", "UnsignedLists",
+    "document_path", "list_path", "parse_issuers", "parse_issuers_page", "parse_templates_page", "template_path",
 ]  # fmt: skip
 
 ISSUERS = "issuers.json"
@@ -103,6 +104,24 @@ class IssuerMaterial(Protocol):
 
     def template(self, issuer: PublishedIssuer, template: PublishedTemplate) -> bytes | None:
         """The content of one, None if there is none. Raises as ``issuers``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListSigner:
+    """The key that signs an issuer's lists: its DID URL and public half, and since when it does (Unix seconds)."""
+
+    method: str
+    public_key: PublicKey
+    since: int
+
+
+@runtime_checkable
+class UnsignedLists(Protocol):
+    """Material whose lists get their proofs only when they are served."""
+
+    def list_signer(self, issuer: PublishedIssuer) -> ListSigner:
+        """Raises MaterialUnavailable."""
         ...
 
 

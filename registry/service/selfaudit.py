@@ -5,16 +5,19 @@ Nothing is repaired. What the database saw behind the audited block is left to t
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
 
-from anchors.base import Chain
+from anchors.base import Chain, Revoke, SetSuspension
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
     Lookups,
+    OwnWords,
     StoredBatch,
     StoredCredential,
     StoredStatus,
@@ -24,12 +27,15 @@ from registry.core.audit_database import (
     audit_stored_batches,
 )
 from registry.core.audit_published import PublishedBatch
+from registry.core.model import StatusWords
 from registry.core.notation import short
+from registry.core.status import word_and_mask
+from registry.service import operations
 from registry.service.batching import Batch, BatchState, load_batches
 from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
 from registry.store.database import Database
-from registry.store.tables import batches, credentials, issuers, status_requests, templates
+from registry.store.tables import batches, chain_status, credentials, issuers, status_requests, templates
 
 __all__ = ["audit_database"]
 
@@ -72,7 +78,9 @@ def _audit_tables(
     erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
-    yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+    asked, shown = _requests(connection, addresses, view)
+    own = OwnWords(_followed(connection), _unasked(connection, addresses, asked))
+    yield from audit_statuses(view, shown, addresses.values(), own)
     yield from _templates(connection, addresses)
 
 
@@ -147,8 +155,12 @@ def _bytes(value: object) -> bytes | None:
     return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
 
 
-def _statuses(connection: Connection, addresses: dict[int, bytes], view: ChainView) -> Iterator[StoredStatus]:
-    """What the requests that were final at the view's block add up to, for each credential."""
+def _requests(
+    connection: Connection, addresses: dict[int, bytes], view: ChainView
+) -> tuple[dict[tuple[int, str, int], int], list[StoredStatus]]:
+    """The bits that were asked for, by call, action and word; and what the requests that were final at the view's block
+    add up to, for each credential.
+    """
     rows = connection.execute(
         select(
             credentials.c.issuer_id,
@@ -156,16 +168,72 @@ def _statuses(connection: Connection, addresses: dict[int, bytes], view: ChainVi
             status_requests.c.action,
             status_requests.c.state,
             status_requests.c.final_block,
+            status_requests.c.operation_id,
+            credentials.c.batch_id,
         )
         .join(credentials, credentials.c.id == status_requests.c.credential_id)
-        .where(credentials.c.batch_id.is_not(None), status_requests.c.state != "SUPERSEDED")
         .order_by(status_requests.c.id)
     )
-    shown: dict[tuple[bytes, int], list[bool | None]] = defaultdict(lambda: [False, None])
+    asked: dict[tuple[int, str, int], int] = defaultdict(int)
+    shown: dict[tuple[bytes, int], list[Any]] = defaultdict(lambda: [False, None, None])
     for row in rows:
-        bits = shown[addresses[row.issuer_id], row.credential_index]
+        if row.operation_id is not None:
+            word, mask = word_and_mask(row.credential_index)
+            asked[row.operation_id, row.action, word] |= mask
+        if row.state == "SUPERSEDED" or row.batch_id is None:
+            continue
+        found = shown[addresses[row.issuer_id], row.credential_index]
         place, value = _BITS[row.action]
         final = row.state == "FINAL" and row.final_block is not None and row.final_block <= view.block.number
-        bits[place] = value if final else None
-    for (issuer, index), (revoked, suspended) in sorted(shown.items()):
-        yield StoredStatus(issuer, index, revoked, suspended)
+        found[place] = value if final else None
+        if place:
+            found[2] = row.final_block if final else None
+    return asked, [StoredStatus(*key, *values) for key, values in sorted(shown.items())]
+
+
+def _unasked(
+    connection: Connection, addresses: dict[int, bytes], asked: Mapping[tuple[int, str, int], int]
+) -> dict[tuple[bytes, int], StatusWords]:
+    """Bits in this registry's own calls whose request is gone."""
+    found: dict[tuple[bytes, int], StatusWords] = {}
+    calls = operations.table.c
+    for item in operations.load(
+        connection, calls.kind.in_((operations.REVOKE, operations.SUSPEND)), calls.state != "CANCELLED"
+    ):
+        call = item.call
+        revoked = zip(call.words, call.masks, strict=True) if isinstance(call, Revoke) else ()
+        for word, mask in revoked:
+            _add(found, (addresses[item.issuer_id], word), mask & ~asked.get((item.id, "revoke", word), 0), 0)
+        masks = (
+            zip(call.words, call.set_masks, call.clear_masks, strict=True) if isinstance(call, SetSuspension) else ()
+        )
+        for word, set_, clear in masks:
+            lost = set_ & ~asked.get((item.id, "suspend", word), 0)
+            lost |= clear & ~asked.get((item.id, "reinstate", word), 0)
+            _add(found, (addresses[item.issuer_id], word), 0, lost)
+    return found
+
+
+def _add(found: dict[tuple[bytes, int], StatusWords], word: tuple[bytes, int], revoked: int, suspended: int) -> None:
+    before = found.get(word, StatusWords(0, 0))
+    found[word] = StatusWords(before.revoked | revoked, before.suspended | suspended)
+
+
+def _followed(connection: Connection) -> dict[tuple[bytes, int], StatusWords]:
+    """The status words as the follower read them."""
+    columns = chain_status.c
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(columns.issuer, columns.word, columns.purpose, columns.set_mask, columns.clear_mask).order_by(
+            columns.block_number, columns.log_index, columns.position
+        )
+    )
+    found: dict[tuple[bytes, int], StatusWords] = {}
+    for row in rows:
+        word = row.issuer, int.from_bytes(row.word)
+        before = found.get(word, StatusWords(0, 0))
+        set_, clear = int.from_bytes(row.set_mask), int.from_bytes(row.clear_mask)
+        if row.purpose == "revocation":
+            found[word] = replace(before, revoked=(before.revoked | set_) & ~clear)
+        else:
+            found[word] = replace(before, suspended=(before.suspended | set_) & ~clear)
+    return found

@@ -156,3 +156,37 @@ def test_watching_until_it_is_stopped(data: Path, folder: Path, tmp_path: Path) 
     assert (event["event"], event["finding"]["code"]) == ("new", "leaves_missing")
     assert (process.returncode, rest, errors) == (1, "", "")
     assert json.loads((tmp_path / "state.json").read_bytes())["findings"]
+
+
+def test_one_issuer_alone(cli: Cli, folder: Path) -> None:
+    address = cli("issuer", "show", "uni", "--json").json["address"]
+    answer = cli("audit", "--published", folder, "--issuer", address, "--json")
+    assert (answer.exit_code, answer.json["audited"]["leaves"]) == (0, 12)
+    answer = cli("audit", "--published", folder, "--issuer", "0x" + "55" * 20)
+    assert answer.exit_code == 3
+    assert f"Not audited: 0x{'55' * 20} has anchored nothing" in answer.stdout
+    assert cli("audit", "--issuer", "uni").exit_code == 2
+
+
+def test_a_publication_may_be_behind_by_the_grace(cli: Cli, folder: Path) -> None:
+    listing = json.loads((folder / "registry.json").read_bytes())
+    (folder / "registry.json").write_text(json.dumps({**listing, "batches": []}))
+    assert cli("audit", "--published", folder).exit_code == 1
+    answer = cli("audit", "--published", folder, "--grace", "86400")
+    assert answer.exit_code == 0
+    assert "publication_behind" in answer.stdout
+    assert "Clean, with 1 notes for information." in answer.stdout
+
+
+def test_from_inside_it_sees_what_the_registry_would_publish(cli: Cli, data: Path) -> None:
+    """Without the password of the keys that sign it."""
+    shutil.move(data / "keystores/password", data / "elsewhere")
+    answer = cli("audit", "--database", "--json")
+    assert (answer.exit_code, answer.json["findings"], answer.json["incomplete"]) == (0, [], [])
+    with sqlite3.connect(data / "registry.sqlite") as connection:
+        connection.execute("UPDATE issuers SET did = 'did:web:elsewhere.example'")
+    connection.close()
+    answer = cli("audit", "--database", "--json")
+    assert answer.exit_code == 1
+    assert {item["code"] for item in answer.json["findings"]} == {"did_not_claimed", "status_list_signature"}
+    assert {item["where"]["source"] for item in answer.json["findings"]} == {"this registry"}

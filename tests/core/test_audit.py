@@ -11,7 +11,7 @@ import pytest
 from registry.core import leaf
 from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, fingerprint, in_order
 from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain, located
-from registry.core.audit_credentials import CredentialAudit
+from registry.core.audit_credentials import CredentialAudit, Lists
 from registry.core.audit_database import (
     StoredBatch,
     StoredCredential,
@@ -37,6 +37,7 @@ ISSUER, OTHER, CONTRACT, CODE = b"\x01" * 20, b"\x02" * 20, b"\x0c" * 20, b"\xcd
 SIZES = (5, 8, 1)
 BLOCK = BlockRef(9, b"\x09" * 32, 1_800_000_900)
 DID = "did:web:registry.example:issuers:uni"
+OWN_LISTS = Lists({ISSUER: "https://registry.example/issuers/uni/status"}, frozenset({"registry.example"}))
 
 
 def credential(index: int, **more: Any) -> dict[str, Any]:
@@ -564,6 +565,28 @@ def test_a_status_entry_of_another_place(world: World, change: dict[str, Any]) -
     entry = {**credential(14)["credentialStatus"], **change}
     world.anchor([credential(14, credentialStatus=[credential(14)["credentialStatus"], entry])])
     assert codes(world.audit_bundles(world.bundle(3, 0))) == ["status_index_differs"]
+
+
+@pytest.mark.parametrize(
+    ("place", "known", "expected"),
+    [
+        ("https://lists.example/status/3", Lists(), []),
+        ("https://other.example/issuers/x/status/revocation/0", Lists(), ["status_index_differs"]),
+        ("https://other.example/issuers/x/status/revocation/0", Lists({}, frozenset({"registry.example"})), []),
+        ("https://other.example/issuers/x/status/revocation/0", OWN_LISTS, []),
+        ("https://moved.example/issuers/uni/status/revocation/0", OWN_LISTS, ["status_index_differs"]),
+        ("https://registry.example/status/3", OWN_LISTS, ["status_index_differs"]),
+        ("nowhere", OWN_LISTS, ["status_index_differs"]),
+    ],
+)
+def test_lists_of_others_have_nothing_to_do_with_the_place(
+    world: World, place: str, known: Lists, expected: list[str]
+) -> None:
+    """A credential may name the list of another registry, beside the chain's or alone."""
+    entry = {**credential(77)["credentialStatus"], "statusListCredential": place}
+    world.anchor([credential(14, credentialStatus=[credential(14)["credentialStatus"], entry])])
+    audit = CredentialAudit(world.view, lists=known)
+    assert codes(audit.add(world.bundle(3, 0), "a")) == expected
 
 
 def test_a_status_entry_that_is_no_object(world: World) -> None:

@@ -535,7 +535,7 @@ def test_the_cross_check_can_fail(house: House, folder: Path, monkeypatch: pytes
 
 def audit_inside(house: House) -> AuditReport:
     return Auditing([NamedChain("node", house.chain)]).run(
-        lambda chain, view, declared: audit_database(house.database, chain, view, declared)
+        lambda chain, view, declared, _: audit_database(house.database, chain, view, declared)
     )
 
 
