@@ -339,10 +339,11 @@ class Auditing:
                 self._findings += registries.add(item.material)
         about = audit.issuers(issuers.named)
         copies = registries.copies(list(about))
-        self._findings += issuers.finish(copies, {*self.expected}.union(*about.values()))
-        self._findings += registries.compare(about)
         # A publication that could not be read may have what the others have not.
         all_read = len(publications) == len(self.materials)
+        covered = {*self.expected}.union(*about.values()) if all_read else {key.issuer for key in view.batches()}
+        self._findings += issuers.finish(copies, covered)
+        self._findings += registries.compare(about)
         self._findings += audit.finish(about, copies, {*self.expected, *(self.issuers or ())} if all_read else ())
 
     def _is_newer(self, key: BatchKey) -> bool:
