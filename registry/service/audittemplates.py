@@ -66,7 +66,7 @@ class TemplateAudit:
                 unread.add(issuer.address)
                 continue
             if found is not None:
-                read.listed[issuer.address] = {template.url for template in found}
+                read.listed.setdefault(issuer.address, set()).update(template.url for template in found)
                 read.bases[issuer.address] = issuer.status_base
             for template in found or ():
                 place = (issuer.address, template.url)
