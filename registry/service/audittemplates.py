@@ -27,12 +27,14 @@ Place = tuple[bytes, str]  # issuer, address
 
 @dataclass
 class _Read:
-    """One publication: the templates that it lists, and the issuers of which it tells all of them."""
+    """One publication: by issuer the addresses of the templates that it lists, where it says anything about them, and
+    below which address the issuer's status lists are.
+    """
 
     name: str
     live: bool
-    listed: set[Place] = field(default_factory=set)
-    told: set[bytes] = field(default_factory=set)
+    listed: dict[bytes, set[str]] = field(default_factory=dict)
+    bases: dict[bytes, str | None] = field(default_factory=dict)
 
 
 class TemplateAudit:
@@ -64,10 +66,10 @@ class TemplateAudit:
                 unread.add(issuer.address)
                 continue
             if found is not None:
-                read.told.add(issuer.address)
+                read.listed.setdefault(issuer.address, set()).update(template.url for template in found)
+                read.bases[issuer.address] = issuer.status_base
             for template in found or ():
                 place = (issuer.address, template.url)
-                read.listed.add(place)
                 try:
                     yield from self._template(material, issuer, template, place in known and place not in again)
                 except MaterialUnavailable as error:
@@ -77,25 +79,26 @@ class TemplateAudit:
         yield from self._gone(read, unread)
 
     def finish(self) -> Iterator[Finding]:
-        """The publications against each other: each further one against the first.
+        """The publications against each other, by the issuers that they have in common with the same place for lists:
+        each against the first one that tells of the issuer's templates.
 
         A copy and what a registry answers by itself may be of different times: a template that is in one of the two
         only says nothing.
         """
-        for other in self._read[1:]:
-            first = self._read[0]
-            if first.live != other.live:
-                continue
-            both = first.told & other.told
-            differing = sorted(place for place in first.listed ^ other.listed if place[0] in both)
-            for place in differing[:_SHOWN]:
-                words = [f"the template {short(place[1], 200)} listed", "not listed"]
-                expected, observed = words if place in first.listed else reversed(words)
-                where = Where(place[0], source=f"{other.name} {place[1]}")
+        firsts: dict[tuple[bytes, str | None, bool], _Read] = {}
+        for read in self._read:
+            differing: list[tuple[Place, _Read]] = []
+            for issuer, listed in sorted(read.listed.items()):
+                first = firsts.setdefault((issuer, read.bases[issuer], read.live), read)
+                differing += [((issuer, url), first) for url in sorted(first.listed[issuer] ^ listed)]
+            for (issuer, url), first in differing[:_SHOWN]:
+                words = [f"the template {short(url, 200)} listed", "not listed"]
+                expected, observed = words if url in first.listed[issuer] else reversed(words)
+                where = Where(issuer, source=f"{read.name} {url}")
                 yield find("mirrors_differ", f"{expected}, as {first.name} says", observed, where)
             if len(differing) > _SHOWN:
                 observed = f"{len(differing) - _SHOWN} more templates that differ"
-                yield find("mirrors_differ", f"the same as {first.name}", observed, Where(source=other.name))
+                yield find("mirrors_differ", "the same templates in all copies", observed, Where(source=read.name))
 
     def _served(self, name: str) -> set[Place]:
         """What earlier audits found to be right."""
@@ -137,6 +140,6 @@ class TemplateAudit:
 
     def _gone(self, read: _Read, unread: set[bytes]) -> Iterator[Finding]:
         for name, issuer, url in sorted(self._state.templates if self._state is not None else ()):
-            if name == read.name and issuer not in unread and (issuer, url) not in read.listed:
+            if name == read.name and issuer not in unread and url not in read.listed.get(issuer, ()):
                 where = Where(issuer, source=f"{name} {url}")
                 yield find("template_missing", "a template that stays listed", "none", where)

@@ -274,6 +274,14 @@ def test_mirrors(house: House, folder: Path, tmp_path: Path) -> None:
     assert codes(audit(house.chain, folder, mirror)) == ["template_changed", "mirrors_differ"]
 
 
+def test_of_three_copies_each_counts(house: House, folder: Path, server: Server, tmp_path: Path) -> None:
+    """Also where the first publication is a registry itself, to which no copy is held."""
+    good, bad = shutil.copytree(folder, tmp_path / "good"), shutil.copytree(folder, tmp_path / "bad")
+    bend(bad, lambda document: entries(document).clear())
+    [finding] = audit(house.chain, server.url, folder, good, bad).findings
+    assert (finding.code, str(finding.where.source).startswith(str(bad))) == ("mirrors_differ", True)
+
+
 def test_a_mirror_with_very_many_other_templates(
     house: House, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
