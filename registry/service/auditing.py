@@ -324,6 +324,10 @@ class Auditing:
             self._registries = registries
             for item in here:
                 self._findings += registries.add(item.material)
+            read = [item.material for item in publications]
+            for material in self.materials:
+                if material not in read:
+                    registries.miss(material)
         about = audit.issuers(issuers.named)
         copies = registries.copies(list(about))
         self._findings += issuers.finish(copies)

@@ -145,8 +145,10 @@ def drop(entries: list[Any], address: str) -> None:
 
 def test_one_that_does_not_answer_is_no_reason_to_allege_anything(world: World) -> None:
     shutil.rmtree(world.published("b"))
-    report = world.audit("a", "b", bundles=world.bundles(), signatures=False)
+    more = {"bundles": world.bundles(), "signatures": False, "promises": world.place / "promises"}
+    report = world.audit("a", "b", **more)
     assert (report.findings, report.exit_code, report.bundles) == ((), 3, 18)
+    assert any("2 promises by other keys could not be checked" in reason for reason in report.incomplete)
 
 
 def test_one_of_another_chain_does_not_count(world: World) -> None:
@@ -254,7 +256,7 @@ def test_promises_of_a_registry_whose_keys_are_not_there_are_not_audited(world: 
         assert codes(report) == ["promise_forged"] * 2
         return
     assert (report.findings, report.exit_code) == ((), 3)
-    assert report.incomplete[0].startswith("2 promises of other registries could not be checked: ")
+    assert report.incomplete[0].startswith("2 promises by other keys could not be checked: ")
     (world.published("a") / "did.json").write_text("[]")
     report = world.audit("a", "b", promises=world.place / "promises")
     assert codes(report) == ["material_malformed"]
