@@ -3,7 +3,7 @@
 import gc
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -60,7 +60,7 @@ class BundleAudit:
     """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
 
     ``documents``: published DID documents, by issuer's address and DID; None: proofs are not judged. ``memory``: what
-    earlier audits found nothing in, and need not be read again.
+    earlier audits found nothing in, and need not be read again. ``issuers``: those that ``view`` is about, None: all.
     """
 
     def __init__(
@@ -71,8 +71,9 @@ class BundleAudit:
         processes: int = 0,
         documents: _Documents | None = None,
         memory: BundleMemory | None = None,
+        issuers: Collection[bytes] | None = None,
     ) -> None:
-        self._part = _Part(view, leaves, delay, documents)
+        self._part = _Part(_Given(view, leaves, delay, documents, issuers))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
@@ -153,21 +154,16 @@ class _Given:
     leaves: dict[BatchKey, bytes]
     delay: int | None
     documents: _Documents | None
+    issuers: Collection[bytes] | None
 
 
 class _Part:
     """What one process does: reads, parses and examines. It keeps nothing of what it has seen."""
 
-    def __init__(
-        self,
-        view: ChainView,
-        leaves: dict[BatchKey, bytes],
-        delay: int | None,
-        documents: _Documents | None,
-    ) -> None:
-        self.given = _Given(view, leaves, delay, documents)
-        self._signatures = None if documents is None else _judge(view, documents)
-        self.audit = CredentialAudit(view, leaves.get, delay)
+    def __init__(self, given: _Given) -> None:
+        self.given = given
+        self._signatures = None if given.documents is None else _judge(given.view, given.documents)
+        self.audit = CredentialAudit(given.view, given.leaves.get, given.delay)
         self._reader = BundleReader()
 
     def examine(self, paths: Sequence[Path | str]) -> _Answer:
@@ -197,10 +193,23 @@ class _Part:
                 where = Where(source=name)
                 found.append(Examined((find("credential_unreadable", "a bundle", short(str(error), 300), where),)))
             else:
+                if self._is_anothers(bundle):
+                    incomplete.append("Bundles of issuers that are left out (--issuer) were not audited.")
+                    found.append(None)
+                    used.append(None)
+                    continue
                 examined = self.audit.examine(bundle, name, canonical)
                 found.append(self._with_signature(bundle, examined, incomplete))
             used.append(self._used(found[-1]) if len(incomplete) == before else None)
         return found, used, incomplete
+
+    def _is_anothers(self, bundle: Bundle) -> bool:
+        """Whether it has an anchor in the contract, and none of an issuer whom the audit is about."""
+        issuers, here = self.given.issuers, (self.given.view.chain_id, self.given.view.contract)
+        if issuers is None:
+            return False
+        found = [anchor.issuer for anchor in bundle.anchors if (anchor.chain_id, anchor.contract) == here]
+        return bool(found) and not any(issuer in issuers for issuer in found)
 
     def _used(self, examined: Examined | None) -> Used | None:
         if examined is None or examined.findings:
@@ -227,7 +236,7 @@ _part: _Part | None = None
 
 def _start(given: _Given) -> None:
     global _part  # noqa: PLW0603 - what each process of the pool is given once
-    _part = _Part(given.view, given.leaves, given.delay, given.documents)
+    _part = _Part(given)
 
 
 def _examine(paths: list[str | Path]) -> _Answer:

@@ -360,14 +360,14 @@ class Auditing:
 
             options = (self.delay, self.signatures)
             memory = BundleMemory(self.file.bundles, Grounds(view, leaves, document), options, full=self.full)
-        self._bundles = audit = BundleAudit(view, leaves, self.delay, self.processes, documents, memory)
+        self._bundles = audit = BundleAudit(view, leaves, self.delay, self.processes, documents, memory, self.issuers)
         self._findings += audit.run(paths)
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)
 
     def _audit_promises(self, view: ChainView) -> None:
         paths = self._files(self.promises, promise_files)
-        self._promises = audit = PromiseFiles(view, self._registries)
+        self._promises = audit = PromiseFiles(view, self._registries, self.issuers)
         self._findings += audit.run(paths, self._published.leaves if self._published else {})
         self._incomplete += audit.incomplete
 

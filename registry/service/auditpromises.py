@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -32,14 +32,19 @@ def promise_files(place: Path) -> list[Path]:
 
 
 class PromiseFiles:
-    """``run`` once. ``registries``: those whose publications were read; None if none was."""
+    """``run`` once. ``registries``: those whose publications were read; None if none was. ``issuers``: those that
+    ``view`` is about, None: all.
+    """
 
-    def __init__(self, view: ChainView, registries: Registries | None) -> None:
+    def __init__(
+        self, view: ChainView, registries: Registries | None, issuers: Collection[bytes] | None = None
+    ) -> None:
         self._audit = PromiseAudit(view)
         self._documents = {} if registries is None else registries.documents
         self._without_keys = ["no publication was read"] if registries is None else registries.without_keys
         self._unasked = [] if registries is None else registries.unasked
-        self._unknown = 0
+        self._issuers = issuers
+        self._unknown = self._others = 0
         self.count = 0
         self.incomplete: list[str] = []
 
@@ -63,6 +68,8 @@ class PromiseFiles:
         if self._unknown:
             reasons = "; ".join(self._without_keys)
             self.incomplete.append(f"{self._unknown} promises by other keys could not be checked: {reasons}.")
+        if self._others:
+            self.incomplete.append(f"{self._others} promises to issuers that are left out (--issuer) were not audited.")
         if self._audit.unread:
             self.incomplete.append(
                 f"{self._audit.unread} promises are due whose leaves were not found, and not all leaves could be read."
@@ -78,6 +85,9 @@ class PromiseFiles:
         elsewhere = self._audit.elsewhere(promise, where)
         if elsewhere is not None:
             yield elsewhere
+            return
+        if self._issuers is not None and promise.issuer not in self._issuers:
+            self._others += 1
             return
         documents = self._documents.get(promise.key.partition("#")[0])
         if documents is None:

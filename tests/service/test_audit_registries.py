@@ -222,6 +222,19 @@ def test_a_leaf_that_two_registries_published(world: World) -> None:
     assert codes(world.audit("b")).count("leaf_repeated") == 0
 
 
+def test_what_is_about_issuers_that_are_left_out_is_not_audited(world: World) -> None:
+    world.chain.clock.advance(2 * DAY)  # type: ignore[attr-defined]
+    world.chain.mine(1)
+    report = world.audit(
+        "a", "b", issuers={world.issuers["uni"]}, bundles=world.bundles(), promises=world.place / "promises"
+    )
+    assert (codes(report), report.bundles, report.exit_code) == ([], 6, 3)
+    assert report.incomplete == (
+        "Bundles of issuers that are left out (--issuer) were not audited.",
+        "4 promises to issuers that are left out (--issuer) were not audited.",
+    )
+
+
 # --- promises -------------------------------------------------------------------------------------------------------
 
 
