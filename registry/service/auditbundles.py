@@ -16,6 +16,7 @@ from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_credentials import CredentialAudit, Examined, Lists
+from registry.core.audit_plain import PlainAudit
 from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
 from registry.core.bundle_reading import BundleReader
 from registry.core.canonical import parse_json
@@ -63,8 +64,9 @@ class BundleAudit:
     """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
 
     ``documents``: published DID documents, by issuer's address and DID; None: proofs are not judged. ``memory``: what
-    earlier audits found nothing in, and need not be read again. ``only``: count bundles of these issuers. ``lists``:
-    which status entries speak of the chain's bits.
+    earlier audits found nothing in, and need not be read again. ``issuers``: those that ``view`` is about, None: all;
+    bundles of others are passed over. ``lists``: which status entries speak of the chain's bits. ``bases``: below which
+    addresses each issuer (address, DID) has its lists, to place credentials that come without a bundle.
     """
 
     def __init__(
@@ -75,11 +77,11 @@ class BundleAudit:
         processes: int = 0,
         documents: _Documents | None = None,
         memory: BundleMemory | None = None,
-        only: Collection[bytes] | None = None,
+        issuers: Collection[bytes] | None = None,
         lists: Lists | None = None,
+        bases: Mapping[str, tuple[bytes, str]] | None = None,
     ) -> None:
-        self._only = only
-        self._part = _Part(_Given(view, leaves, delay, documents, lists))
+        self._part = _Part(_Given(view, leaves, delay, documents, issuers, lists, bases or {}))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
@@ -128,13 +130,10 @@ class BundleAudit:
     def _note(self, item: Examined | None) -> Iterator[Finding]:
         if item is None:
             return
-        self.count += (item.where != Where() or not item.findings) and self._concerns(item.where)
+        self.count += item.where != Where() or not item.findings
         if item.transaction is not None and len(self._asked) < _ASKED:
             self._asked.append(item)
         yield from self.audit.note(item)
-
-    def _concerns(self, where: Where) -> bool:
-        return self._only is None or where.issuer is None or where.issuer in self._only
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles of batches that the contract does not have: what became of the transaction that they name.
@@ -163,7 +162,9 @@ class _Given:
     leaves: dict[BatchKey, bytes]
     delay: int | None
     documents: _Documents | None
+    issuers: Collection[bytes] | None
     lists: Lists | None
+    bases: Mapping[str, tuple[bytes, str]]
 
 
 class _Part:
@@ -173,6 +174,7 @@ class _Part:
         self.given = given
         self._signatures = None if given.documents is None else _judge(given.view, given.documents)
         self.audit = CredentialAudit(given.view, given.leaves.get, given.delay, given.lists)
+        self._plain = PlainAudit(given.view, given.bases, given.delay)
         self._reader = BundleReader()
 
     def examine(self, paths: Sequence[Path | str]) -> _Answer:
@@ -192,24 +194,52 @@ class _Part:
         for path in paths:
             before = len(incomplete)
             name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
-            data = b""
+            data, remembered, examined = b"", True, None
             try:
                 data = _read(path)
                 bundle, canonical = self._reader.read(data)
             except OSError as error:
                 incomplete.append(f"{name} cannot be read: {error.strerror}.")
-                found.append(None)
             except InputError as error:
-                other = _something_else(data, name, error)
-                if isinstance(other, Finding):
-                    found.append(Examined((other,)))
-                else:
-                    incomplete.append(other)
+                remembered = False
+                try:
+                    examined = self._examine_other(data, name, error, incomplete)
+                except InputError as reason:
+                    incomplete.append(f"{name} was not audited: {reason}.")
             else:
-                examined = self.audit.examine(bundle, name, canonical)
-                found.append(self._with_signature(bundle, examined, incomplete))
-            used.append(self._used(found[-1]) if len(incomplete) == before else None)
+                if not self._is_anothers(bundle):
+                    examined = self.audit.examine(bundle, name, canonical)
+                    examined = self._with_signature(bundle, examined, incomplete)
+            found.append(examined)
+            used.append(self._used(examined) if remembered and len(incomplete) == before else None)
         return found, used, incomplete
+
+    def _examine_other(self, data: bytes, name: str, error: InputError, incomplete: list[str]) -> Examined | None:
+        """A credential without its bundle, or something else. Raises InputError where its place cannot be told."""
+        value = _something_else(data, name, error)
+        if isinstance(value, Finding):
+            return Examined((value,))
+        # Here, for the same reason as in _judge.
+        from registry.service.judging import open_credential
+
+        clear, _ = open_credential(value)
+        if clear is None:
+            raise InputError("it is enveloped in a way that is not known here")
+        examined = self._plain.examine(clear, name)
+        if self.given.issuers is not None and examined.where.issuer not in self.given.issuers:
+            return None
+        if self._signatures is None:
+            return examined
+        found = tuple(self._signatures.examine(value, None, examined.where, incomplete, alone=True))
+        return replace(examined, findings=(*examined.findings, *found))
+
+    def _is_anothers(self, bundle: Bundle) -> bool:
+        """Whether it has an anchor in the contract, and none of an issuer whom the audit is about."""
+        issuers, here = self.given.issuers, (self.given.view.chain_id, self.given.view.contract)
+        if issuers is None:
+            return False
+        found = [anchor.issuer for anchor in bundle.anchors if (anchor.chain_id, anchor.contract) == here]
+        return bool(found) and not any(issuer in issuers for issuer in found)
 
     def _used(self, examined: Examined | None) -> Used | None:
         if examined is None or examined.findings:
@@ -220,7 +250,7 @@ class _Part:
         """What is not the anchored credential has no time at which its proofs could be judged."""
         if self._signatures is None or any(item.code == "credential_not_in_batch" for item in examined.findings):
             return examined
-        found = tuple(self._signatures.examine(bundle, examined.where, incomplete))
+        found = tuple(self._signatures.examine(bundle.credential, bundle.issuer_document, examined.where, incomplete))
         return replace(examined, findings=(*examined.findings, *found)) if found else examined
 
 
@@ -245,8 +275,8 @@ def _examine(paths: list[str | Path]) -> _Answer:
     return _part.examine(paths)
 
 
-def _something_else(data: bytes, name: str, error: InputError) -> Finding | str:
-    """What is said of a file that is no bundle: a finding, or why it was not audited.
+def _something_else(data: bytes, name: str, error: InputError) -> Finding | dict[str, Any]:
+    """What is said of a file that is no bundle, or the credential that it is.
 
     What has a part of a bundle, or is no JSON object, may have been one.
     """
@@ -258,8 +288,9 @@ def _something_else(data: bytes, name: str, error: InputError) -> Finding | str:
     if not isinstance(value, dict) or _PARTS & value.keys() or value.get("type") == TYPE:
         return find("credential_unreadable", "a bundle", short(str(error), 300), where)
     types = value.get("type")
-    if "VerifiableCredential" in (types if isinstance(types, list) else [types]):
-        return f"{name} is a credential without its bundle: only with the salt in that one is its leaf known."
+    listed = types if isinstance(types, list) else [types]
+    if "VerifiableCredential" in listed or "EnvelopedVerifiableCredential" in listed:
+        return value
     return find("not_a_bundle", "a bundle", f"JSON of the type {short(json.dumps(types), 100)}", where)
 
 

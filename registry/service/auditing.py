@@ -337,6 +337,10 @@ class Auditing:
             self._registries = registries
             for item in here:
                 self._findings += registries.add(item.material)
+            read = [item.material for item in publications]
+            for material in self.materials:
+                if material not in read:
+                    registries.miss(material)
         about = audit.issuers(issuers.named)
         copies = registries.copies(list(about))
         # A publication that could not be read may have what the others have not.
@@ -372,7 +376,15 @@ class Auditing:
             options = (self.delay, self.signatures, lists.digest if lists else None)
             memory = BundleMemory(self.file.bundles, Grounds(view, leaves, document), options, full=self.full)
         self._bundles = audit = BundleAudit(
-            view, leaves, self.delay, self.processes, documents, memory, self.issuers, lists
+            view,
+            leaves,
+            self.delay,
+            self.processes,
+            documents,
+            memory,
+            self.issuers,
+            lists,
+            self._issuers.bases if self._issuers else None,
         )
         self._findings += audit.run(paths)
         self._incomplete += audit.incomplete
@@ -380,7 +392,7 @@ class Auditing:
 
     def _audit_promises(self, view: ChainView) -> None:
         paths = self._files(self.promises, promise_files)
-        self._promises = audit = PromiseFiles(view, self._registries)
+        self._promises = audit = PromiseFiles(view, self._registries, self.issuers)
         self._findings += audit.run(paths, self._published.leaves if self._published else {})
         self._incomplete += audit.incomplete
 

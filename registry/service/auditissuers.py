@@ -85,6 +85,17 @@ class IssuerAudit:
         self.documents: dict[tuple[bytes, str], DidDocument] = {}
 
     @property
+    def bases(self) -> dict[str, tuple[bytes, str]]:
+        """Below which addresses they have status lists, each with the issuer's address and DID. The first one counts:
+        who names somebody else's is found by what its lists say of themselves.
+        """
+        found: dict[str, tuple[bytes, str]] = {}
+        for issuer in self._said:
+            if issuer.status_base is not None:
+                found.setdefault(issuer.status_base, (issuer.address, issuer.did))
+        return found
+
+    @property
     def lists(self) -> Lists:
         """Where the publications have lists of the chain's bits, or could have them."""
         bases = {issuer.address: issuer.status_base for issuer in self._said if issuer.status_base is not None}

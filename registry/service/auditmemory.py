@@ -21,7 +21,6 @@ from hashlib import sha256
 from pathlib import Path
 from struct import Struct
 from types import TracebackType
-from typing import Any
 
 from registry.core.audit import BatchKey
 from registry.core.audit_chain import ChainView
@@ -36,6 +35,8 @@ from registry.service.stamps import STAMP_BYTES, stamp_of
 __all__ = ["BundleMemory", "Grounds", "Used"]
 
 Used = tuple[tuple[str, str], ...]  # DIDs whose document was looked up (with ""), or whose claim (with its hash)
+
+_Ground = tuple[bytes, int, bytes, Used]  # a batch: issuer, first index, root
 
 _TYPE, _VERSION = "AuditedBundles", 1
 _FIXED = Struct(f"<{STAMP_BYTES}s32sqIB")  # stamp, identifier, index (-1: no identifier), ground, class of its delay
@@ -109,7 +110,7 @@ class BundleMemory:
         }
         self._old = b""
         self._first = self._last = 0  # where the bundles begin and end in it
-        self._grounds: dict[tuple[BatchKey, Used], int] = {}
+        self._grounds: dict[_Ground, int] = {}
         self._good: list[bool] = []
         self._paths: Sequence[str | Path] = ()
         self._starts = array("Q")  # by file; 0: it is not known
@@ -210,7 +211,7 @@ class BundleMemory:
         if where.issuer is None or where.first is None or where.root is None:
             return
         self._rewrite()
-        ground = self._grounds.setdefault((BatchKey(where.issuer, where.first, where.root), used), len(self._grounds))
+        ground = self._grounds.setdefault((where.issuer, where.first, where.root, used), len(self._grounds))
         delay = _NO_DELAY if examined.delay is None else Delays.place(max(examined.delay, 0))
         identifier, index = examined.identifier, where.index
         fixed = _FIXED.pack(
@@ -226,12 +227,13 @@ class BundleMemory:
         if new is None:
             return
         began = new.length
-        new.write(json.dumps([self._ground(key, used) for key, used in self._grounds]).encode() + b"\n")
+        grounds = [
+            [issuer.hex(), first, root.hex(), used, self._judged.digest(BatchKey(issuer, first, root), used).hex()]
+            for issuer, first, root, used in self._grounds
+        ]
+        new.write(json.dumps(grounds).encode() + b"\n")
         new.write(_END.pack(self.count + new.count, began))
         new.commit()
-
-    def _ground(self, key: BatchKey, used: Used) -> list[Any]:
-        return [key.issuer.hex(), key.first, key.root.hex(), used, self._judged.digest(key, used).hex()]
 
     def _rewrite(self) -> None:
         """From here on the new file is another one than the old one; up to here they are the same."""
@@ -267,13 +269,13 @@ class BundleMemory:
             if header["rules"] != self._header["rules"]:
                 _log.info("Another version of the program, or other options: all bundles are read again.")
                 return False
-            grounds: dict[tuple[BatchKey, Used], int] = {}
+            grounds: dict[_Ground, int] = {}
             good = []
             for issuer, start, root, used, looked in parse_json(data[began:end], end - began):
                 key = BatchKey(parse_hex(issuer, 20, ""), int(start), parse_hex(root, 32, ""))
                 names = tuple((str(did), str(claimed)) for did, claimed in used)
                 good.append(self._judged.digest(key, names).hex() == looked)
-                grounds[key, names] = len(grounds)
+                grounds[key.issuer, key.first, key.root, names] = len(grounds)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise ShapeError(f"it is not what an audit wrote ({type(error).__name__})") from error
         self._old, self._first, self._last = data, first, began

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -32,12 +32,18 @@ def promise_files(place: Path) -> list[Path]:
 
 
 class PromiseFiles:
-    """``run`` once. ``registries``: those whose publications were read; None if none was."""
+    """``run`` once. ``registries``: those whose publications were read; None if none was. ``issuers``: those that
+    ``view`` is about, None: all.
+    """
 
-    def __init__(self, view: ChainView, registries: Registries | None) -> None:
+    def __init__(
+        self, view: ChainView, registries: Registries | None, issuers: Collection[bytes] | None = None
+    ) -> None:
         self._audit = PromiseAudit(view)
         self._documents = {} if registries is None else registries.documents
         self._without_keys = ["no publication was read"] if registries is None else registries.without_keys
+        self._unasked = [] if registries is None else registries.unasked
+        self._issuers = issuers
         self._unknown = 0
         self.count = 0
         self.incomplete: list[str] = []
@@ -61,7 +67,7 @@ class PromiseFiles:
         yield from self._audit.finish(leaves)
         if self._unknown:
             reasons = "; ".join(self._without_keys)
-            self.incomplete.append(f"{self._unknown} promises of other registries could not be checked: {reasons}.")
+            self.incomplete.append(f"{self._unknown} promises by other keys could not be checked: {reasons}.")
         if self._audit.unread:
             self.incomplete.append(
                 f"{self._audit.unread} promises are due whose leaves were not found, and not all leaves could be read."
@@ -78,6 +84,8 @@ class PromiseFiles:
         if elsewhere is not None:
             yield elsewhere
             return
+        if self._issuers is not None and promise.issuer not in self._issuers:
+            return  # the auditor left it out
         documents = self._documents.get(promise.key.partition("#")[0])
         if documents is None:
             if self._without_keys:
@@ -89,10 +97,12 @@ class PromiseFiles:
             return
         # Copies of one registry's document may be of different age: that they differ is a finding of its own.
         wrong = [_wrong(promise, signature, document) for document in documents]
-        if all(wrong):
+        if all(wrong) and self._unasked:
+            self._unknown += 1
+        elif all(wrong):
             yield find("promise_forged", "the registry's signature", wrong[0] or "", where)
-            return
-        self._audit.add(promise, where)
+        else:
+            self._audit.add(promise, where)
 
 
 def _wrong(promise: Promise, signature: bytes, document: DidDocument) -> str | None:

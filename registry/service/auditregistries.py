@@ -19,12 +19,16 @@ __all__ = ["Registries"]
 
 
 class Registries:
-    """``add`` each publication. ``incomplete`` is added to. ``without_keys``: why some publications' are not known."""
+    """``add`` each publication. ``incomplete`` is added to.
+
+    ``without_keys``: why the keys of some publications are not known; ``unasked``: of those, what could not be asked.
+    """
 
     def __init__(self, incomplete: list[str]) -> None:
         self._incomplete = incomplete
         self._shown: dict[str, DidDocument] = {}
         self.without_keys: list[str] = []
+        self.unasked: list[str] = []
 
     @property
     def documents(self) -> dict[str, list[DidDocument]]:
@@ -39,7 +43,7 @@ class Registries:
             data = material.own_document()
         except MaterialUnavailable as error:
             self._incomplete.append(str(error))
-            self.without_keys.append(f"the keys in {material.name} could not be had")
+            self.miss(material)
             return
         except MaterialMalformed as error:
             yield from self._unreadable(material, error)
@@ -56,6 +60,11 @@ class Registries:
             yield from self._unreadable(material, wrong)
             return
         self._shown[material.name] = document
+
+    def miss(self, material: Material) -> None:
+        """A publication that could not be read."""
+        self.unasked.append(f"the keys in {material.name} could not be had")
+        self.without_keys.append(self.unasked[-1])
 
     def copies(self, names: Sequence[str]) -> dict[str, list[str]]:
         """For each of these publications, in their order, all that are the same registry's: its DID, and one of its

@@ -145,8 +145,10 @@ def drop(entries: list[Any], address: str) -> None:
 
 def test_one_that_does_not_answer_is_no_reason_to_allege_anything(world: World) -> None:
     shutil.rmtree(world.published("b"))
-    report = world.audit("a", "b", bundles=world.bundles(), signatures=False)
+    more = {"bundles": world.bundles(), "signatures": False, "promises": world.place / "promises"}
+    report = world.audit("a", "b", **more)
     assert (report.findings, report.exit_code, report.bundles) == ((), 3, 18)
+    assert any("2 promises by other keys could not be checked" in reason for reason in report.incomplete)
 
 
 def test_one_of_another_chain_does_not_count(world: World) -> None:
@@ -220,6 +222,15 @@ def test_a_leaf_that_two_registries_published(world: World) -> None:
     assert codes(world.audit("b")).count("leaf_repeated") == 0
 
 
+def test_what_is_about_issuers_that_are_left_out_is_not_audited(world: World) -> None:
+    world.chain.clock.advance(2 * DAY)  # type: ignore[attr-defined]
+    world.chain.mine(1)
+    report = world.audit(
+        "a", "b", issuers={world.issuers["uni"]}, bundles=world.bundles(), promises=world.place / "promises"
+    )
+    assert (codes(report), report.bundles, report.exit_code, report.incomplete) == ([], 6, 0, ())
+
+
 # --- promises -------------------------------------------------------------------------------------------------------
 
 
@@ -254,7 +265,7 @@ def test_promises_of_a_registry_whose_keys_are_not_there_are_not_audited(world: 
         assert codes(report) == ["promise_forged"] * 2
         return
     assert (report.findings, report.exit_code) == ((), 3)
-    assert report.incomplete[0].startswith("2 promises of other registries could not be checked: ")
+    assert report.incomplete[0].startswith("2 promises by other keys could not be checked: ")
     (world.published("a") / "did.json").write_text("[]")
     report = world.audit("a", "b", promises=world.place / "promises")
     assert codes(report) == ["material_malformed"]
