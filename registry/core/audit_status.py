@@ -38,9 +38,11 @@ def audit_status_list(
     view: ChainView,
     shown: ShownList,
     blocks: tuple[int, int],
+    due: int,
     read_again: Callable[[Sequence[int]], Mapping[int, StatusWords]],
 ) -> Iterator[Finding]:
     """``blocks``: the first and the last block of the list's ``valid_from``; they differ where blocks share a time.
+    ``due``: up to which block a list that has run out has to show everything.
 
     ``read_again(words)`` gives the contract's words as they are now, behind the audited block: the list may be newer.
     """
@@ -61,7 +63,7 @@ def audit_status_list(
     if invented:
         what = f"{invented.bit_count()} bits that the chain does not have"
         yield _differs("status_list_differs", shown, invented, f"the {shown.purpose} bits of {made}", what)
-    late = (told & now) & ~entries & ~withheld
+    late = (told & now & _told(view, shown, due)) & ~entries & ~withheld
     if late and view.block.timestamp > shown.deadline:
         expected = f"the {shown.purpose} bits of the audited block, or a list that still counts"
         yield _differs(

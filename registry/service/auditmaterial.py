@@ -92,7 +92,7 @@ class MaterialAudit:
                 later += 1
                 if self._is_newer(batch.key):
                     continue
-            if batch.claimed:
+            if batch.claimed or record is not None:
                 read.listed[batch.key] = batch
             size = None if record is None else record.size
             before = known.get(batch.key)
