@@ -150,7 +150,10 @@ def _audit_words(view: ChainView, incomplete: set[bytes]) -> Iterable[Finding]:
 
 
 def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]:
-    """What a second node shows otherwise; both views were read at the same block number. ``name``: the second node."""
+    """What a second node shows otherwise; both views were read at the same block number. ``name``: the second node.
+
+    A node that has thrown away the oldest events contradicts nobody; one that has an older event than it lacks does.
+    """
     where = Where(block_number=view.block.number, source=name)
     pairs = (
         ("chain id", view.chain_id, other.chain_id),
@@ -164,13 +167,19 @@ def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]
     ]
     places: dict[bytes, list[str]] = defaultdict(list)
     for issuer in sorted(view.next_index.keys() | other.next_index.keys()):
-        if view.next_index.get(issuer) != other.next_index.get(issuer):
+        if view.next_index.get(issuer, 0) != other.next_index.get(issuer, 0):
             places[issuer].append("next index")
-    for what, ours, theirs in (
-        ("records", view.batches(), other.batches()),
-        ("events", {batch.key: batch for batch in view.history}, {batch.key: batch for batch in other.history}),
+    events = {batch.key: batch for batch in view.history}
+    others = {batch.key: batch for batch in other.history}
+    pruned, here = _pruned(events, others), _pruned(others, events)
+    if pruned:
+        observed = f"{len(others)} of {len(events)} batches in events"
+        findings.append(find("history_incomplete", "the events that the first node has", observed, where))
+    for what, ours, theirs, unknown in (
+        ("records", view.batches(), other.batches(), here - view.records.keys()),
+        ("events", events, others, pruned | here),
     ):
-        for key in sorted(ours.keys() | theirs.keys()):
+        for key in sorted((ours.keys() | theirs.keys()) - unknown):
             if ours.get(key) != theirs.get(key):
                 places[key.issuer].append(f"{what} from index {key.first} on")
     for issuer, number in sorted(view.words.keys() | other.words.keys()):
@@ -183,3 +192,12 @@ def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]
             find("nodes_disagree", "the same of every node", f"different: {observed}", Where(issuer, source=name))
         )
     return findings
+
+
+def _pruned(events: Mapping[BatchKey, AnchoredBatch], others: Mapping[BatchKey, AnchoredBatch]) -> set[BatchKey]:
+    """What is missing in ``others`` because it is older than all that they have; empty if newer ones are missing as well."""
+    missing = {key: batch.block_number for key, batch in events.items() if key not in others}
+    oldest = min((batch.block_number for batch in others.values()), default=None)
+    if oldest is not None and any(number >= oldest for number in missing.values()):
+        return set()
+    return set(missing)

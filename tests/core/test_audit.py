@@ -234,13 +234,25 @@ def test_a_status_bit_without_event(world: World) -> None:
         lambda view: replace(
             view, records={**view.records, BatchKey(ISSUER, 0, b"\x01" * 32): BatchRecord(5, 1, 0, 1)}
         ),
-        lambda view: replace(view, history=view.history[1:]),
+        lambda view: replace(view, history=view.history[:1] + view.history[2:]),
+        lambda view: replace(view, history=view.history[:2]),
         lambda view: replace(view, words={(ISSUER, 0): StatusWords(1, 0)}),
     ],
-    ids=["chain", "code", "block", "next index", "record", "event", "word"],
+    ids=["chain", "code", "block", "next index", "record", "event", "newest event", "word"],
 )
 def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainView]) -> None:
     assert codes(compare_nodes(world.view, change(world.view), "second")) == ["nodes_disagree"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_node_that_has_thrown_away_the_oldest_events(world: World, left: int) -> None:
+    """Nodes prune; the state says the same of all of them."""
+    whole = world.view
+    history = whole.history[3 - left :]
+    pruned = replace(whole, history=history, records={batch.key: whole.records[batch.key] for batch in history})
+    [finding] = compare_nodes(whole, replace(pruned, records=whole.records), "second")
+    assert (finding.code, finding.observed) == ("history_incomplete", f"{left} of 3 batches in events")
+    assert compare_nodes(pruned, whole, "second") == []
 
 
 # --- published ------------------------------------------------------------------------------------------------------
