@@ -195,7 +195,7 @@ def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]
 
 
 def _pruned(events: Mapping[BatchKey, AnchoredBatch], others: Mapping[BatchKey, AnchoredBatch]) -> set[BatchKey]:
-    """What is missing in ``others`` because it is older than all that they have; empty if newer ones are missing as well."""
+    """What is missing in ``others`` as it is older than all that they have; empty if newer ones are missing as well."""
     missing = {key: batch.block_number for key, batch in events.items() if key not in others}
     oldest = min((batch.block_number for batch in others.values()), default=None)
     if oldest is not None and any(number >= oldest for number in missing.values()):
