@@ -242,7 +242,7 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The registry promised to have this leaf anchored by now, and it stands nowhere in the issuer's batches."),
         ("promise_replaced", promises, warning,
          "Another leaf was anchored than was promised first. Only the registry says that it is the same credential."),
-        ("promise_late", promises, warning,
+        ("promise_late", promises, info,
          "Anchored later than was promised. The promise was broken, which alone is no fraud."),
         ("batch_other_root", database, critical,
          "The database has another batch at indexes that were anchored with another root."),

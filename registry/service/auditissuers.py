@@ -142,7 +142,10 @@ class IssuerAudit:
         first_document: dict[bytes, tuple[str, bytes]] = {}
         for number, read in enumerate(self._read):
             for place, shown in sorted(read.lists.items()):
-                yield from compare_lists(first_list.setdefault((place, shown.valid_from), shown), shown)
+                earlier = first_list.setdefault((place, shown.valid_from), shown)
+                start, end = self._blocks.of(shown.valid_from) if earlier is not shown else (0, 0)
+                if start == end:  # otherwise they may be of two blocks of one time; each was held against the chain
+                    yield from compare_lists(earlier, shown)
             for address, document in sorted(read.documents.items()):
                 name, ours = first_document.setdefault(address, (read.name, document.hash))
                 if ours != document.hash:
@@ -308,9 +311,21 @@ class IssuerAudit:
             self._view,
             shown,
             self._blocks.of(shown.valid_from),
+            self._due(material, shown),
             lambda words: self._chain.read_words(issuer.address, words, self._chain.head()),
         )
         yield from self._rolled_back(material.name, shown, where)
+
+    def _due(self, material: IssuerMaterial, shown: ShownList) -> int:
+        """The block up to which a list has to show everything once it has run out.
+
+        A copy: the audited one. A live list of a chain that was quiet can have run out, and be made anew only when the
+        next block is read.
+        """
+        if not material.live:
+            return self._view.block.number
+        lag = max(shown.deadline - shown.valid_from, 0) + _LOOK
+        return self._blocks.of(max(self._view.block.timestamp - lag, 0))[1]
 
     def _parse(
         self, material: IssuerMaterial, issuer: PublishedIssuer, place: Place, data: bytes
@@ -332,7 +347,7 @@ class IssuerAudit:
             raise MaterialMalformed(f"{named} calls itself {short(str(found.address), 200)}")
         until = credential.get("validUntil")
         end = parse_moment(until) if isinstance(until, str) else None
-        ttl = None if found.ttl_seconds is None else made + int(min(found.ttl_seconds, LAST_SECOND)) + _LOOK
+        ttl = None if found.ttl_seconds is None else made + int(min(found.ttl_seconds, LAST_SECOND))
         # Who serves a live list has it anew when its copy runs out; a copy counts for as long as it says.
         ends = [moment for moment in ((ttl, end) if material.live else (end if end is not None else ttl,)) if moment]
         deadline = min(ends, default=made)
@@ -342,9 +357,7 @@ class IssuerAudit:
         self, credential: dict[str, Any], issuer: PublishedIssuer, shown: ShownList, where: Where
     ) -> Iterator[Finding]:
         """Keys are judged at the time that the proof names, and no earlier than the list's own."""
-        proofs = credential.get("proof", [])
-        created = [_created(proof) for proof in (proofs if isinstance(proofs, list) else [proofs])]
-        at = max([shown.valid_from, *(moment for moment in created if moment is not None)])
+        at = max([shown.valid_from, *_moments_of(credential)])
         keys = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))
         report = verify_proofs(credential, keys, at, controller=issuer.did)
         named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
@@ -423,9 +436,14 @@ def _methods(document: DidDocument) -> Sequence[str]:
     return [f"{document.did}{name}" if name.startswith("#") else name for name in names]
 
 
-def _created(proof: object) -> int | None:
-    moment = proof.get("created") if isinstance(proof, dict) else None
-    return parse_moment(moment) if isinstance(moment, str) else None
+def _moments_of(credential: Mapping[str, Any]) -> list[int]:
+    """When its proofs say that they were made."""
+    proofs = credential.get("proof", [])
+    created = [
+        proof.get("created") for proof in (proofs if isinstance(proofs, list) else [proofs]) if type(proof) is dict
+    ]
+    moments = [parse_moment(moment) for moment in created if isinstance(moment, str)]
+    return [moment for moment in moments if moment is not None]
 
 
 class _Blocks:

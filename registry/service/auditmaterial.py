@@ -109,7 +109,7 @@ class MaterialAudit:
                 later += 1
                 if self._is_newer(batch.key):
                     continue
-            if batch.claimed:
+            if batch.claimed or record is not None:
                 read.listed[batch.key] = batch
                 self._declare(batch)
             size = None if record is None else record.size

@@ -39,12 +39,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a list is made from: the chain up to ``block``, as the follower had it at ``tip``; its window of time."""
+    """What a list is made from: the chain up to ``block``, as the follower had it at ``tip``; its window of time, and
+    from when its proofs are.
+    """
 
     block: int
     tip: BlockRef
     valid_from: int
     valid_until: int
+    created: int
     ttl_seconds: int | None
 
 
@@ -89,17 +92,18 @@ class StatusLists:
         if block.number == tip.number and now.valid_from <= moment <= now.valid_until:
             return self._get(issuer, purpose, number, now)
         until = max(moment, block.timestamp) if after is None else after.timestamp
-        return self._get(issuer, purpose, number, _Place(block.number, tip, block.timestamp, until, None))
+        made = block.timestamp
+        return self._get(issuer, purpose, number, _Place(block.number, tip, made, until, made, None))
 
     def _now(self, tip: BlockRef) -> _Place:
         """The newest state that was read. A chain that makes blocks only for transactions has no age (docs/adr/026)."""
-        since = tip.timestamp
+        since = min(tip.timestamp, self._context.clock())  # a block ahead of the clock makes no list of the future
+        created = since
         if self._context.network.chain_class is ChainClass.DEV:
             seen = self._health.chain_read()
             if seen is not None:
-                since = max(since, seen - seen % TTL_SECONDS)  # in steps, so that a state is not signed every second
-        since = min(since, self._context.clock())  # a block ahead of the clock makes no list that is not valid yet
-        return _Place(tip.number, tip, since, since + VALID_SECONDS, TTL_SECONDS)
+                created = max(since, seen - seen % TTL_SECONDS)  # in steps, so that a state is not signed every second
+        return _Place(tip.number, tip, since, created + VALID_SECONDS, created, TTL_SECONDS)
 
     def _tip(self) -> BlockRef:
         with self._context.database.read() as connection:
@@ -132,7 +136,7 @@ class StatusLists:
     def _make(self, issuer: Issuer, purpose: str, number: int, place: _Place, signer: Signer) -> bytes:
         unsigned = self._fold(issuer, purpose, number, place)
         # Not the time of the request: one state has one text. No key signs before its own beginning.
-        created = max(place.valid_from, self._context.keys.ring(issuer.name).current.valid_from)
+        created = max(place.created, self._context.keys.ring(issuer.name).current.valid_from)
         return canonical.canonicalize(add_proofs(unsigned, signer, created))
 
     def _fold(self, issuer: Issuer, purpose: str, number: int, place: _Place) -> dict[str, Any]:

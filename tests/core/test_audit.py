@@ -315,12 +315,25 @@ def test_a_status_bit_without_event(world: World) -> None:
             view, records={**view.records, BatchKey(ISSUER, 0, b"\x01" * 32): BatchRecord(5, 1, 0, 1)}
         ),
         lambda view: replace(view, history=view.history[:1] + view.history[2:]),
+        lambda view: replace(view, history=view.history[:2]),
         lambda view: replace(view, words={(ISSUER, 0): StatusWords(1, 0)}),
         lambda view: replace(view, changes={(ISSUER, 0): [(2, StatusWords(1, 0))]}),
         lambda view: replace(view, voided_in={view.history[0].key: 2}),
         lambda view: replace(view, claims=(Claim(ISSUER, DID, b"\x0d" * 32, 1_800_000_100),)),
     ],
-    ids=["chain", "code", "block", "next index", "record", "event", "word", "status", "void", "claim"],
+    ids=[
+        "chain",
+        "code",
+        "block",
+        "next index",
+        "record",
+        "event",
+        "newest event",
+        "word",
+        "status",
+        "void",
+        "claim",
+    ],
 )
 def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainView]) -> None:
     assert codes(compare_nodes(world.view, change(world.view), "second")) == ["nodes_disagree"]

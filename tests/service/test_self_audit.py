@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Executable, delete, event, update
 
-from anchors.base import AnchorBatch
+from anchors.base import AnchorBatch, Revoke
 from registry.core.canonical import canonicalize
 from registry.service.auditing import Auditing, NamedChain
 from registry.service.selfauditing import SelfAudit
@@ -247,3 +247,15 @@ def test_tables_that_were_emptied_hide_nothing(house: House) -> None:
     document = audit.last()
     assert document is not None
     assert document["counts"]["CRITICAL"] == 13
+
+
+def test_a_revocation_that_nobody_has_read_yet(house: House) -> None:
+    """The list is as old as the last block; that it lacks what came a moment ago is no fault, an hour later it is."""
+    house.settle()
+    house.clock.advance(3_600)
+    issuer = house.issuers.look_up("uni").address
+    house.chain._send_foreign(issuer, house.chain.encode(Revoke(issuer, (0,), (1 << 4,))))
+    assert set(found_in(house)) == {"status_not_recorded"}
+    house.clock.advance(3_600)
+    house.chain.mine()
+    assert set(found_in(house)) == {"status_not_recorded", "revocation_shown_late"}

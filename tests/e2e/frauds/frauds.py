@@ -1086,7 +1086,7 @@ def another_leaf_anchored_in_its_place(world: World) -> Answer:
     return with_promises(world)
 
 
-@finds("promise_late")
+@finds("promise_late", exit_code=0)
 def anchored_after_the_promised_time(world: World) -> Answer:
     leaf = bytes.fromhex(world.accept("late")[1]["leaf"])
     world.later(30)
