@@ -69,6 +69,9 @@ def audit(
     state: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Remember what was read: the next audit reads what is new.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read all again that the state knows, and hold it against that.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and report what is new or gone.")] = False,
     every: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="With --watch: from one to the next.")] = 60,
     webhook: Annotated[
@@ -87,7 +90,6 @@ def audit(
 ) -> None:
     """Look for fraud, trusting the chain only. Exit code: 0 clean, 1 findings, 3 could not finish."""
     from registry.service.auditing import Auditing
-    from registry.service.auditpromises import promise_files
     from registry.service.published import open_material
     from registry.service.selfaudit import audit_database
 
@@ -102,7 +104,7 @@ def audit(
     with ExitStack() as stack:
         settings = load(data, config)
         registry = None
-        places = list(published or [])
+        places = list(dict.fromkeys(published or []))
         if did is not None:
             from registry.wiring.auditing import discovered
 
@@ -129,13 +131,14 @@ def audit(
         auditing = Auditing(
             chains=audited.chains,
             materials=[open_material(place) for place in places],
-            bundles=_bundles(credentials) if credentials else (),
+            bundles=credentials or (),
             first_block=audited.first_block if from_block is None else from_block,
             cross_check=cross_check,
             delay=declared_delay,
-            promises=promise_files(promises) if promises else (),
+            promises=promises or (),
             processes=processes,
             signatures=not no_signatures,
+            full=full,
             issuers=issuers or None,
             expected=to_be_published & issuers if issuers else to_be_published,
         )
@@ -163,13 +166,6 @@ def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None)
         changes(known, report)
         file.save(known)
     return report
-
-
-def _bundles(place: Path) -> list[Path]:
-    found = sorted(place.glob("*.json")) if place.is_dir() else [place]
-    if not found:
-        raise InputError(f"There are no *.json files in {place}.")
-    return found
 
 
 def publish(

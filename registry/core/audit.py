@@ -184,12 +184,20 @@ def _kinds() -> Mapping[str, FindingKind]:
          "A key is gone from the DID document: what it signed can be checked no more, or by another key only."),
         ("context_changed", published, critical,
          "A context has another content than is known under the same address: its terms may mean something else."),
+        ("schema_changed", published, critical,
+         "A JSON Schema has another content than is known under the same address: it may allow something else."),
+        ("template_changed", published, critical,
+         "A template has another content than before, or than its address says; an address has one content for good."),
+        ("template_missing", published, critical,
+         "A template that credentials were made from is not published, or is listed no more."),
         ("accepted_after_anchor", published, warning,
          "The publication says that the batch's first credential was accepted after the batch was anchored."),
         ("batch_anchored_late", published, info,
          "Anchored later than the registry declared. That is a broken promise, and no fraud by itself."),
         ("credential_unreadable", credentials, warning,
          "What was handed in is neither a bundle nor a credential; it was not audited."),
+        ("credential_not_anchored", credentials, warning,
+         "The credential names a place that no batch of its issuer has: it waits for its anchor, or was never issued."),
         ("bundle_not_on_chain", credentials, critical,
          "The bundle names a batch that the contract does not know."),
         ("anchored_elsewhere", credentials, critical,
@@ -242,6 +250,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "A batch was anchored in the issuer's name that this database does not have: somebody else has a key."),
         ("stored_leaves_differ", database, critical,
          "The leaves in the database do not hash to the batch's root: they were changed after sealing."),
+        ("stored_template_differs", database, critical,
+         "A template in the database is not what its digest says: the row was changed after it was used."),
         ("database_unreadable", database, critical,
          "A table holds what its columns cannot hold: it was changed past the program, and could not be audited."),
         ("row_changed", database, critical,
@@ -314,8 +324,10 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
 
 def fingerprint(finding: Finding) -> str:
     """Names a finding from one audit to the next: its code and place, without what an audit at a later block words
-    differently. 64 hex digits.
+    differently, or a batch that was anchored again after a reorganisation. 64 hex digits.
     """
     where = finding_to_json(finding)["where"]
     where.pop("blockNumber", None)
+    if "root" in where:
+        where.pop("transaction", None)
     return sha256(json.dumps([finding.code, where], sort_keys=True).encode()).hexdigest()

@@ -1,14 +1,14 @@
 """Auditing what a node shows of the contract: its state against its history, and against the contract's own rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.model import BatchRecord, BlockRef, StatusWords
 from registry.core.notation import hex_text, short
 from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain"]
+__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain", "located"]
 
 _SHOWN = 100  # words of one issuer that are named one by one
 
@@ -82,6 +82,19 @@ class ChainView:
         words = self.words.get((issuer, index // ENTRIES_PER_WORD), StatusWords(0, 0))
         bit = index % ENTRIES_PER_WORD
         return bool(words.revoked >> bit & 1), bool(words.suspended >> bit & 1)
+
+
+def located(findings: Iterable[Finding], view: ChainView) -> Iterator[Finding]:
+    """Findings about a batch, with the transaction and block that anchored it where the history tells them."""
+    told = {batch.key: batch for batch in view.history}
+    for finding in findings:
+        where = finding.where
+        if where.issuer is not None and where.root is not None and where.first is not None and not where.transaction:
+            batch = told.get(BatchKey(where.issuer, where.first, where.root))
+            if batch is not None:
+                place = replace(where, transaction=batch.transaction, block_number=batch.block_number)
+                finding = replace(finding, where=place)  # noqa: PLW2901 - the same one, better described
+        yield finding
 
 
 def audit_chain(view: ChainView, code_hash: bytes | None = None) -> list[Finding]:

@@ -16,7 +16,7 @@ from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
 from registry.core.status import list_and_entry
 
-__all__ = ["CredentialAudit", "Examined"]
+__all__ = ["CredentialAudit", "Examined", "late_finding", "wrong_status"]
 
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _ENTRIES = 16  # no credential has more status entries than a few
@@ -37,6 +37,17 @@ class Examined:
     delay: int | None = None
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What is known of a batch that bundles name. ``located``: an anchor whose place was found to be right."""
+
+    key: BatchKey
+    record: BatchRecord | None
+    told: AnchoredBatch | None
+    leaves: bytes | None
+    located: Anchor | None = None
+
+
 class CredentialAudit:
     """Bundles against one view of the chain, one after the other. Keeps a digest of each credential's id.
 
@@ -54,6 +65,7 @@ class CredentialAudit:
         self._told = {batch.key: batch for batch in view.history}
         self._places: dict[bytes, int] = {}
         self._moments: dict[str, int | None] = {}
+        self._batches: dict[tuple[bytes, int, bytes], _Batch] = {}
         self.delays = Delays()
 
     def add(self, bundle: Bundle, source: str) -> list[Finding]:
@@ -84,37 +96,55 @@ class CredentialAudit:
                 findings.append(find("credential_id_repeated", "every id once", observed, examined.where))
         return findings
 
+    def recall(self, identifier: bytes, index: int) -> bool:
+        """Instead of ``note``, for a bundle that an earlier audit examined and found nothing in.
+
+        False if its identifier stands at another place, too: then it has to be examined again.
+        """
+        return self._places.setdefault(identifier, index) == index
+
     def _examine(self, bundle: Bundle, anchor: Anchor, source: str, canonical: bytes | None) -> Examined:
         place = bundle.inclusion
-        key = BatchKey(anchor.issuer, anchor.first_index, place.root)
+        batch = self._batch(anchor, place.root)
+        key, record = batch.key, batch.record
         index = key.first + place.leaf_index
         where = Where(key.issuer, key.root, key.first, index, source=source)
-        record = self._view.records.get(key)
         if record is None:
             missing = find("bundle_not_on_chain", "a record in the contract", "none", where)
             return Examined((missing,), where=where, transaction=anchor.transaction)
         credential = bundle.credential
-        findings = list(self._about_batch(bundle, anchor, key, record, where))
-        included = self._is_included(bundle, key, record.size, canonical)
+        findings: list[Finding] = []
+        if anchor is not batch.located:
+            findings += _about_batch(anchor, record, batch.told, where)
+            batch.located = None if findings else anchor
+        included = _why_not_included(bundle, batch, record.size, canonical)
         if included is not None:
             expected = f"the leaf at {place.leaf_index} of {record.size}"
             findings.append(find("credential_not_in_batch", expected, included, where))
         if credential is None:
             return Examined(tuple(findings), where=where)
-        wrong = _wrong_status(credential.get("credentialStatus", []), index)
+        wrong = wrong_status(credential.get("credentialStatus", []), index)
         if wrong is not None:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
         start = self._valid_from(credential)
         late = None if start is None else record.anchored_at - start
-        if self._delay is not None and late is not None and late > self._delay:
-            expected = f"anchored within {self._delay} seconds of validFrom"
-            observed = f"after {late} seconds, at {_moment(record.anchored_at)}"
-            findings.append(find("anchored_late", expected, observed, where))
+        findings += late_finding(late, self._delay, record, where)
         name = credential.get("id")
         if not isinstance(name, str) or included is not None:
             return Examined(tuple(findings), where=where, delay=late)
         identifier = leaf.digest(key.issuer + name.encode("utf-8", "surrogatepass"))
         return Examined(tuple(findings), identifier, short(name), where, None, late)
+
+    def _batch(self, anchor: Anchor, root: bytes) -> _Batch:
+        """Looked up once: bundles that name batches which do not exist are not remembered."""
+        named = anchor.issuer, anchor.first_index, root
+        batch = self._batches.get(named)
+        if batch is None:
+            key = BatchKey(*named)
+            batch = _Batch(key, self._view.records.get(key), self._told.get(key), self._leaves_of(key))
+            if batch.record is not None:
+                self._batches[named] = batch
+        return batch
 
     def _valid_from(self, credential: Mapping[str, Any]) -> int | None:
         """The credentials of a batch mostly name the same moment: each is read once."""
@@ -127,47 +157,54 @@ class CredentialAudit:
             self._moments[text] = valid_from(credential)
         return self._moments[text]
 
-    def _about_batch(
-        self, bundle: Bundle, anchor: Anchor, key: BatchKey, record: BatchRecord, where: Where
-    ) -> Iterator[Finding]:
-        if record.revoked_at:
-            yield find("voided_batch_credential", "a batch that counts", "one that was voided", where)
-        if anchor.anchored_at != record.anchored_at:
-            expected = f"anchored at {_moment(record.anchored_at)}"
-            yield find("bundle_location_differs", expected, f"anchored at {_moment(anchor.anchored_at)}", where)
-        told: AnchoredBatch | None = self._told.get(key)
-        if told is None:
-            return
-        ours = (told.transaction, told.block_number, told.block_hash)
-        if (anchor.transaction, anchor.block_number, anchor.block_hash) != ours:
-            expected = f"transaction {hex_text(told.transaction)} in block {told.block_number}"
-            observed = f"transaction {hex_text(anchor.transaction)} in block {anchor.block_number}"
-            if anchor.block_hash != told.block_hash:
-                expected += f" ({hex_text(told.block_hash)})"
-                observed += f" ({hex_text(anchor.block_hash)})"
-            yield find("bundle_location_differs", expected, observed, where)
 
-    def _is_included(self, bundle: Bundle, key: BatchKey, size: int, canonical: bytes | None) -> str | None:
-        """Why the credential is not at its place; None if it is.
+def late_finding(delay: int | None, declared: int | None, record: BatchRecord, where: Where) -> list[Finding]:
+    """``delay``: the seconds from validFrom to the anchor; ``declared``: those that the issuer declared, if it did."""
+    if delay is None or declared is None or delay <= declared:
+        return []
+    expected = f"anchored within {declared} seconds of validFrom"
+    observed = f"after {delay} seconds, at {_moment(record.anchored_at)}"
+    return [find("anchored_late", expected, observed, where)]
 
-        Where the anchored leaves are at hand they decide, and the bundle's own proof need not be computed.
-        """
-        place = bundle.inclusion
-        try:
-            digest = bundle.digest
-            if digest is None:
-                digest = leaf.digest(canonicalize(bundle.credential) if canonical is None else canonical)
-            leaf_hash = leaf.leaf_hash(leaf.commit(bundle.leaf.salt, digest))
-            packed = self._leaves_of(key)
-            if packed is not None:
-                at = place.leaf_index * HASH_BYTES
-                if packed[at : at + HASH_BYTES] == leaf_hash:
-                    return None
-                return f"the leaf {leaf_hash.hex()}"
-            root = root_from_inclusion_proof(leaf_hash, place.leaf_index, size, place.path)
-        except (JsonError, ProofError) as error:
-            return str(error)
-        return None if root == key.root else f"a proof that leads to {root.hex()}"
+
+def _about_batch(anchor: Anchor, record: BatchRecord, told: AnchoredBatch | None, where: Where) -> Iterator[Finding]:
+    if record.revoked_at:
+        yield find("voided_batch_credential", "a batch that counts", "one that was voided", where)
+    if anchor.anchored_at != record.anchored_at:
+        expected = f"anchored at {_moment(record.anchored_at)}"
+        yield find("bundle_location_differs", expected, f"anchored at {_moment(anchor.anchored_at)}", where)
+    if told is None:
+        return
+    ours = (told.transaction, told.block_number, told.block_hash)
+    if (anchor.transaction, anchor.block_number, anchor.block_hash) != ours:
+        expected = f"transaction {hex_text(told.transaction)} in block {told.block_number}"
+        observed = f"transaction {hex_text(anchor.transaction)} in block {anchor.block_number}"
+        if anchor.block_hash != told.block_hash:
+            expected += f" ({hex_text(told.block_hash)})"
+            observed += f" ({hex_text(anchor.block_hash)})"
+        yield find("bundle_location_differs", expected, observed, where)
+
+
+def _why_not_included(bundle: Bundle, batch: _Batch, size: int, canonical: bytes | None) -> str | None:
+    """Why the credential is not at its place; None if it is.
+
+    Where the anchored leaves are at hand they decide, and the bundle's own proof need not be computed.
+    """
+    place = bundle.inclusion
+    try:
+        digest = bundle.digest
+        if digest is None:
+            digest = leaf.digest(canonicalize(bundle.credential) if canonical is None else canonical)
+        leaf_hash = leaf.leaf_hash(leaf.commit(bundle.leaf.salt, digest))
+        if batch.leaves is not None:
+            at = place.leaf_index * HASH_BYTES
+            if batch.leaves[at : at + HASH_BYTES] == leaf_hash:
+                return None
+            return f"the leaf {leaf_hash.hex()}"
+        root = root_from_inclusion_proof(leaf_hash, place.leaf_index, size, place.path)
+    except (JsonError, ProofError) as error:
+        return str(error)
+    return None if root == batch.key.root else f"a proof that leads to {root.hex()}"
 
 
 def _is_usual(entry: object, number: int, position: str) -> bool:
@@ -182,7 +219,7 @@ def _moment(seconds: int) -> str:
     return time_text(seconds) if seconds <= LAST_SECOND else f"second {seconds}"
 
 
-def _wrong_status(entries: object, index: int) -> str | None:
+def wrong_status(entries: object, index: int) -> str | None:
     """What is wrong with the status entries of a credential at ``index``; None if nothing is.
 
     Where the issuer keeps its lists is not known here: each entry counts under the address that it names itself.

@@ -4,7 +4,7 @@ Batches are handed in one at a time, each with its leaves packed. What stays in 
 Python object is kept for a single one.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,7 +13,7 @@ from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
 from registry.core.model import BatchRecord
 
-__all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "packed_root"]
+__all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "packed_root", "repeated_leaves"]
 
 _CLOCKS = 300  # seconds by which a registry's clock may be ahead of the chain's
 _CHUNK = HASH_BYTES << 15  # a power of two of leaves
@@ -50,15 +50,11 @@ def packed_root(packed: bytes) -> bytes:
 
 
 class PublishedAudit:
-    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once.
+    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once."""
 
-    ``issuers``: whose batches have to be in it; None: all that the chain has.
-    """
-
-    def __init__(self, view: ChainView, source: str | None = None, issuers: Collection[bytes] | None = None) -> None:
+    def __init__(self, view: ChainView, source: str | None = None) -> None:
         self._view = view
         self._source = source
-        self._issuers = issuers
         self._on_chain = view.batches()
         self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
         self._seen: dict[BatchKey, int] = {}  # size, of what was published
@@ -82,9 +78,9 @@ class PublishedAudit:
         """All of them, by batch."""
         return self._leaves
 
-    def finish(self) -> list[Finding]:
-        """What only all batches together show."""
-        return [*self._missing(), *self._overlaps(), *_repeats(self._leaves, self._source)]
+    def finish(self, issuers: Collection[bytes] | None = None) -> list[Finding]:
+        """What only all batches show. ``issuers``: whose batches it has to list; None: all of the contract's."""
+        return [*self._missing(issuers), *self._overlaps()]
 
     @property
     def digest(self) -> bytes:
@@ -134,9 +130,9 @@ class PublishedAudit:
         else:
             self._leaves[key] = leaves
 
-    def _missing(self) -> Iterable[Finding]:
+    def _missing(self, issuers: Collection[bytes] | None) -> Iterable[Finding]:
         for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):
-            if key not in self._seen and (self._issuers is None or key.issuer in self._issuers):
+            if key not in self._seen and (issuers is None or key.issuer in issuers):
                 where = Where.batch(key, block_number=record.block_number, source=self._source)
                 yield find("leaves_missing", f"a published batch of {record.size} leaves", "none", where)
 
@@ -173,8 +169,11 @@ def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[
         yield find("batch_anchored_late", expected, f"after {late} seconds", where)
 
 
-def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Finding]:
-    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones."""
+def repeated_leaves(leaves: Mapping[BatchKey, bytes], sources: Mapping[BatchKey, str]) -> Iterator[Finding]:
+    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones.
+
+    ``leaves``: packed, of every batch whose anchored ones were published; ``sources``: by whom.
+    """
     keys = sorted(leaves)
     suspects = _repeated_heads([leaves[key] for key in keys])
     if not suspects:
@@ -197,7 +196,8 @@ def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Find
             index, earlier, at = example
             whose = "" if earlier.issuer == key.issuer else f" of issuer 0x{earlier.issuer.hex()}"
             observed = f"{count} repeated; the first stands at index {at}{whose} as well"
-            yield find("leaf_repeated", "every leaf once", observed, Where.batch(key, index=index, source=source))
+            where = Where.batch(key, index=index, source=sources.get(key))
+            yield find("leaf_repeated", "every leaf once", observed, where)
 
 
 def _heads(packed: bytes) -> memoryview:

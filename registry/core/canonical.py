@@ -14,7 +14,9 @@ import orjson
 from registry.core.errors import JsonError
 from registry.core.notation import short
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_INTEGER", "canonical_if_plain", "canonicalize", "parse_json"]
+__all__ = [
+    "MAX_BYTES", "MAX_DEPTH", "MAX_INTEGER", "canonical_if_plain", "canonicalize", "has_plain_numbers", "parse_json",
+]  # fmt: skip
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -99,8 +101,8 @@ def canonicalize_purely(value: Any) -> bytes:
 def _is_plain(value: Any) -> bool:
     """Whether orjson's sorted output is RFC 8785's.
 
-    It is not for some floats (3.0, -0.0, 1e16, 1e-7, NaN), for integers beyond 2^53, for keys whose UTF-16 order may
-    differ from the order of their code points, and for types that orjson writes although JSON does not have them.
+    It is not for some floats, for integers beyond 2^53, for keys whose UTF-16 order may differ from the order of their
+    code points, and for types that orjson writes although JSON does not have them.
     """
     level = [value]
     for _ in range(MAX_DEPTH + 1):
@@ -121,7 +123,7 @@ def _is_plain(value: Any) -> bool:
                 if not -MAX_INTEGER <= item <= MAX_INTEGER:
                     return False
             elif kind is float:
-                if not 1e-3 <= abs(item) < 1e15 or item.is_integer():
+                if not _is_plain_float(item):
                     return False
             elif kind is not str and kind is not bool and item is not None:
                 return False
@@ -129,6 +131,35 @@ def _is_plain(value: Any) -> bool:
             return True
         level = below
     return False
+
+
+def has_plain_numbers(value: Any) -> bool:
+    """Whether orjson writes all floats of a parsed document as RFC 8785 does; False also beyond ``MAX_DEPTH``."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        containers = False
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                continue
+            if kind is dict:
+                containers = True
+                below += item.values()
+            elif kind is list:
+                containers = True
+                below += item
+            elif kind is float and not _is_plain_float(item):
+                return False
+        if not containers:
+            return True
+        level = below
+    return False
+
+
+def _is_plain_float(value: float) -> bool:
+    """Not 3.0, -0.0, 1e16, 1e-7, NaN: those look different in RFC 8785."""
+    return 1e-3 <= abs(value) < 1e15 and not value.is_integer()
 
 
 def _write(value: Any, parts: list[str], depth: int) -> None:

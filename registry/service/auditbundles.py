@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -20,23 +20,47 @@ from registry.core.bundle_reading import BundleReader
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
-from registry.service.auditsignatures import SignatureAudit
+from registry.service.auditmemory import BundleMemory, Used
 
-__all__ = ["BundleAudit", "printable_name"]
+if TYPE_CHECKING:
+    from registry.service.auditsignatures import SignatureAudit
 
-_MANY = 4_000  # files, below which further processes cost more than they save
+__all__ = ["BundleAudit", "bundle_files", "printable_name"]
+
+_MANY = 10_000  # files, below which further processes cost more than they save
 _MANY_SIGNED = 500  # the same where proofs are judged, at a millisecond and more each
 _CHUNK = 500  # files for one process at a time
 _AHEAD = 4  # chunks under way for each process
 _ASKED = 100  # transactions of batches that are not on chain
 
-_Answer = tuple[list[Examined], list[str]]
+# Of each file what it shows (None: it could not be read), and what it was judged by (None: it has to be examined again
+# in any case); and why something could not be audited.
+_Answer = tuple[list[Examined | None], list[Used | None], list[str]]
+_Documents = Mapping[tuple[bytes, str], Mapping[str, Any]]
+
+
+def bundle_files(place: Path) -> list[str]:
+    """A file, or the *.json in a folder by name: texts, as a million paths would take ten times as long to sort.
+
+    Raises InputError if there is nothing.
+    """
+    if not place.is_dir():
+        return [str(place)]
+    try:
+        with os.scandir(place) as entries:
+            found = sorted(entry.name for entry in entries if entry.name.endswith(".json"))
+    except OSError as error:
+        raise InputError(f"{place} cannot be read: {error.strerror}.") from error
+    if not found:
+        raise InputError(f"There are no *.json files in {place}.")
+    return [f"{place}/{name}" for name in found]
 
 
 class BundleAudit:
     """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
 
-    ``documents``: the issuers' published DID documents, by DID; None: proofs are not judged.
+    ``documents``: published DID documents, by issuer's address and DID; None: proofs are not judged. ``memory``: what
+    earlier audits found nothing in, and need not be read again.
     """
 
     def __init__(
@@ -45,7 +69,8 @@ class BundleAudit:
         leaves: dict[BatchKey, bytes],
         delay: int | None = None,
         processes: int = 0,
-        documents: Mapping[str, Mapping[str, Any]] | None = None,
+        documents: _Documents | None = None,
+        memory: BundleMemory | None = None,
     ) -> None:
         self._part = _Part(view, leaves, delay, documents)
         self._many = _MANY if documents is None else _MANY_SIGNED
@@ -53,18 +78,53 @@ class BundleAudit:
         self.count = 0
         self.incomplete: list[str] = []
         self._processes = processes or os.cpu_count() or 1
+        self._memory = memory
         self._asked: list[Examined] = []
 
-    def run(self, paths: Sequence[Path]) -> Iterator[Finding]:
+    def run(self, paths: Sequence[str | Path]) -> Iterator[Finding]:
         """In the order of ``paths``, whoever examines them: the same folder gives the same findings."""
-        alone = self._processes == 1 or len(paths) < self._many
-        for examined, incomplete in self._alone(paths) if alone else self._together(paths):
+        memory = self._memory
+        if memory is None:
+            for item, _, _ in self._examine(paths, range(len(paths))):
+                yield from self._note(item)
+            return
+        with memory:
+            fresh = memory.look(paths)
+            for item, used, number in self._examine(paths, fresh):
+                yield from self._recall(memory, paths, number)
+                found = list(self._note(item))
+                yield from found
+                memory.add(number, item or Examined(), None if found else used)
+            if fresh or memory.changed:
+                yield from self._recall(memory, paths, len(paths))
+            memory.close()
+            self.count += memory.count
+            self.audit.delays.merge(memory.delays.counts)
+
+    def _recall(self, memory: BundleMemory, paths: Sequence[str | Path], end: int) -> Iterator[Finding]:
+        """What is remembered of the files before ``end``, held against what is new."""
+        for number in memory.pass_over(end, self.audit.recall):
+            [item], _, incomplete = self._part.examine([paths[number]])
             self.incomplete += incomplete
-            for item in examined:
-                self.count += item.where != Where() or not item.findings
-                if item.transaction is not None and len(self._asked) < _ASKED:
-                    self._asked.append(item)
-                yield from self.audit.note(item)
+            yield from self._note(item)
+
+    def _examine(
+        self, paths: Sequence[str | Path], numbers: Sequence[int]
+    ) -> Iterator[tuple[Examined | None, Used | None, int]]:
+        alone = self._processes == 1 or len(numbers) < self._many
+        chunks = ([paths[number] for number in numbers[at : at + _CHUNK]] for at in range(0, len(numbers), _CHUNK))
+        place = iter(numbers)
+        for examined, used, incomplete in map(self._part.examine, chunks) if alone else self._together(chunks):
+            self.incomplete += incomplete
+            yield from zip(examined, used, place, strict=False)  # place goes on behind the chunk
+
+    def _note(self, item: Examined | None) -> Iterator[Finding]:
+        if item is None:
+            return
+        self.count += item.where != Where() or not item.findings
+        if item.transaction is not None and len(self._asked) < _ASKED:
+            self._asked.append(item)
+        yield from self.audit.note(item)
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles of batches that the contract does not have: what became of the transaction that they name.
@@ -78,12 +138,7 @@ class BundleAudit:
                 observed = f"{hex_text(item.transaction or b'')} in block {state.block_number}, which did not"
                 yield find("bundle_transaction_elsewhere", expected, observed, item.where)
 
-    def _alone(self, paths: Sequence[Path]) -> Iterator[_Answer]:
-        for at in range(0, len(paths), _CHUNK):
-            yield self._part.examine(paths[at : at + _CHUNK])
-
-    def _together(self, paths: Sequence[Path]) -> Iterator[_Answer]:
-        chunks = iter([[str(path) for path in paths[at : at + _CHUNK]] for at in range(0, len(paths), _CHUNK)])
+    def _together(self, chunks: Iterator[list[str | Path]]) -> Iterator[_Answer]:
         # spawn: a fork would take along the connections and threads of this process.
         with ProcessPoolExecutor(self._processes, get_context("spawn"), _start, (self._part.given,)) as pool:
             waiting = [pool.submit(_examine, chunk) for chunk in islice(chunks, self._processes * _AHEAD)]
@@ -97,7 +152,7 @@ class _Given:
     view: ChainView
     leaves: dict[BatchKey, bytes]
     delay: int | None
-    documents: Mapping[str, Mapping[str, Any]] | None
+    documents: _Documents | None
 
 
 class _Part:
@@ -108,10 +163,10 @@ class _Part:
         view: ChainView,
         leaves: dict[BatchKey, bytes],
         delay: int | None,
-        documents: Mapping[str, Mapping[str, Any]] | None,
+        documents: _Documents | None,
     ) -> None:
         self.given = _Given(view, leaves, delay, documents)
-        self._signatures = None if documents is None else SignatureAudit(view, documents)
+        self._signatures = None if documents is None else _judge(view, documents)
         self.audit = CredentialAudit(view, leaves.get, delay)
         self._reader = BundleReader()
 
@@ -126,22 +181,31 @@ class _Part:
                 gc.enable()
 
     def _examine(self, paths: Sequence[Path | str]) -> _Answer:
-        found: list[Examined] = []
+        found: list[Examined | None] = []
+        used: list[Used | None] = []
         incomplete: list[str] = []
         for path in paths:
+            before = len(incomplete)
             name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
             try:
                 data = _read(path)
                 bundle, canonical = self._reader.read(data)
             except OSError as error:
                 incomplete.append(f"{name} cannot be read: {error.strerror}.")
+                found.append(None)
             except InputError as error:
                 where = Where(source=name)
                 found.append(Examined((find("credential_unreadable", "a bundle", short(str(error), 300), where),)))
             else:
                 examined = self.audit.examine(bundle, name, canonical)
                 found.append(self._with_signature(bundle, examined, incomplete))
-        return found, incomplete
+            used.append(self._used(found[-1]) if len(incomplete) == before else None)
+        return found, used, incomplete
+
+    def _used(self, examined: Examined | None) -> Used | None:
+        if examined is None or examined.findings:
+            return None
+        return () if self._signatures is None else self._signatures.used()
 
     def _with_signature(self, bundle: Bundle, examined: Examined, incomplete: list[str]) -> Examined:
         """What is not the anchored credential has no time at which its proofs could be judged."""
@@ -149,6 +213,13 @@ class _Part:
             return examined
         found = tuple(self._signatures.examine(bundle, examined.where, incomplete))
         return replace(examined, findings=(*examined.findings, *found)) if found else examined
+
+
+def _judge(view: ChainView, documents: _Documents) -> "SignatureAudit":
+    """Loaded where it is needed: what judges proofs takes each process a third of a second."""
+    from registry.service.auditsignatures import SignatureAudit
+
+    return SignatureAudit(view, documents)
 
 
 _part: _Part | None = None
@@ -159,7 +230,7 @@ def _start(given: _Given) -> None:
     _part = _Part(given.view, given.leaves, given.delay, given.documents)
 
 
-def _examine(paths: list[str]) -> _Answer:
+def _examine(paths: list[str | Path]) -> _Answer:
     if _part is None:
         raise AssertionError("a process of the pool was not started")
     return _part.examine(paths)

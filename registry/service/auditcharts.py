@@ -8,7 +8,7 @@ from registry.core.notation import time_text
 
 __all__ = ["delays_chart", "series_chart", "severity_chart"]
 
-_WIDTH, _HEIGHT, _BASE, _TOP = 600, 170, 140, 22
+_WIDTH, _HEIGHT, _BASE, _TOP = 600, 220, 180, 34
 
 
 def series_chart(series: Series, title: str) -> str:
@@ -20,7 +20,7 @@ def series_chart(series: Series, title: str) -> str:
 
 
 def delays_chart(counts: Sequence[int], title: str) -> str:
-    labels = [f"< {_duration(bound)}" for bound in DELAYS] + [f"≥ {_duration(DELAYS[-1])}"]
+    labels = [*(_duration(bound) for bound in DELAYS), "more"]
     return _bars(title, labels, counts)
 
 
@@ -47,15 +47,15 @@ def _bars(
                 f'class="bar{kind}"><title>{escape(labels[at])}: {count:,}</title></rect>'
             )
         if count and len(counts) <= 12:
-            parts.append(_text(at * step + step / 2, _BASE - height - 5, f"{count:,}", "middle"))
+            parts.append(_text(at * step + step / 2, _BASE - height - 7, f"{count:,}", "middle"))
         if not sparse:
-            parts.append(_text(at * step + step / 2, _BASE + 18, labels[at], "middle"))
+            parts.append(_text(at * step + step / 2, _BASE + 28, labels[at], "middle"))
     if sparse:
-        parts.append(_text(0, _BASE + 18, labels[0], "start"))
+        parts.append(_text(0, _BASE + 28, labels[0], "start"))
         if len(labels) > 1:
-            parts.append(_text(_WIDTH, _BASE + 18, labels[-1], "end"))
+            parts.append(_text(_WIDTH, _BASE + 28, labels[-1], "end"))
     if len(counts) > 12:
-        parts.append(_text(0, 14, f"highest: {highest:,}", "start"))
+        parts.append(_text(0, 22, f"highest: {highest:,}", "start"))
     return (
         f"<figure><figcaption>{escape(title)}</figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'

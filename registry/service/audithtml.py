@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from registry.core.audit import Finding, Severity, finding_to_json
-from registry.core.notation import chain_text, hex_text, time_text
+from registry.core.notation import LAST_SECOND, chain_text, hex_text, time_text
 from registry.service.auditcharts import delays_chart, series_chart, severity_chart
 from registry.service.auditreport import RESULTS, AuditReport
 
@@ -29,16 +29,16 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --critical: #ff8a80; --warning: #ffca62; --info: #7cc4ff; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }
-h1 { font-size: 1.4rem; margin: 0 0 .5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+h1 { font-size: 1.4rem; margin: 0 0 .5rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 .result { border: 2px solid; border-radius: .5rem; padding: .75rem 1rem; font-weight: 600; }
 .r0 { color: #1a7f37; } .r1, .critical { color: var(--critical); } .r3, .warning { color: var(--warning); }
 .info { color: var(--info); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 0; }
 dt { opacity: .75; } dd { margin: 0; overflow-wrap: anywhere; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; break-inside: avoid; }
 figcaption { font-weight: 600; margin-bottom: .25rem; } .none { opacity: .75; margin: 0; }
-svg { width: 100%; height: auto; display: block; } svg text { font-size: 13px; fill: currentColor; }
+svg { width: 100%; height: auto; display: block; } svg text { font-size: 20px; fill: currentColor; }
 .axis { stroke: var(--line); } .bar { fill: #4f7fc4; }
 .bar.critical { fill: var(--critical); } .bar.warning { fill: var(--warning); } .bar.info { fill: var(--info); }
 article { border: 1px solid var(--line); border-radius: .5rem; margin: .75rem 0; padding: .75rem; break-inside: avoid; }
@@ -87,7 +87,7 @@ def _facts(report: AuditReport) -> Iterator[str]:
         ("Contract", hex_text(report.contract)),
         ("Code hash", hex_text(report.code_hash) if report.code_hash else "not read"),
         ("Block", f"{block.number} ({hex_text(block.hash)})" if block else "not read"),
-        ("Block's time (Unix)", str(block.timestamp) if block else "not read"),
+        ("Block's time", time_text(min(block.timestamp, LAST_SECOND)) if block else "not read"),
         ("Published material (SHA-256)", report.material.hex() if report.material else "none was read"),
         ("Issuers", f"{report.issuers:,}"),
         ("Batches", f"{report.batches:,}"),
@@ -95,6 +95,8 @@ def _facts(report: AuditReport) -> Iterator[str]:
         ("Leaves that are the anchored ones", f"{report.leaves:,}"),
         ("Bundles", f"{report.bundles:,}"),
     ]
+    if report.promises is not None:
+        rows.append(("Promises", f"{report.promises:,}"))
     yield "<h2>What was audited</h2><dl>"
     yield from (f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in rows)
     yield "</dl>"
@@ -113,8 +115,8 @@ def _charts(report: AuditReport) -> Iterator[str]:
     if report.figures is not None:
         yield series_chart(report.figures.issuance, "Credentials anchored over time")
         yield series_chart(report.figures.revocations, "Credentials revoked over time")
-        yield delays_chart(report.figures.accepted, "Delay from acceptance to anchor")
-        yield delays_chart(report.figures.valid_from, "Delay from validFrom to anchor, credentials handed in")
+        yield delays_chart(report.figures.accepted, "Delay from acceptance to anchor, up to")
+        yield delays_chart(report.figures.valid_from, "Delay from validFrom to anchor, credentials handed in, up to")
     yield "</div>"
 
 

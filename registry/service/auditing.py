@@ -7,27 +7,34 @@ the audit incomplete, never clean. With the state of an earlier audit only what 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from anchors.base import Chain, ChainError, ChainUnreachable, WrongChain, WrongContract
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
-from registry.core.audit_chain import ChainView, audit_chain
+from registry.core.audit_chain import ChainView, audit_chain, located
 from registry.core.audit_figures import Delays, figures_of
 from registry.core.audit_nodes import compare_nodes
 from registry.core.audit_over_time import gone_anchors, gone_statuses
 from registry.core.audit_published import PublishedBatch, issuers_elsewhere
+from registry.core.errors import InputError
 from registry.core.model import BlockRef
 from registry.core.notation import hex_text
-from registry.service.auditbundles import BundleAudit
+from registry.service.auditbundles import BundleAudit, bundle_files
 from registry.service.auditissuers import IssuerAudit
 from registry.service.auditmaterial import MaterialAudit, malformed
-from registry.service.auditpromises import PromiseFiles
+from registry.service.auditmemory import BundleMemory, Grounds
+from registry.service.auditpromises import PromiseFiles, promise_files
+from registry.service.auditregistries import Registries
 from registry.service.auditreport import AuditReport, report_to_json
+from registry.service.auditsignatures import Documents
 from registry.service.auditstate import AuditState, StateFile
 from registry.service.chainreading import History, Questions, Remembered, block_times, read_chain, read_history
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import IssuerMaterial, PublishedIssuers
 
 __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
+
+T = TypeVar("T")
 
 _SETTLED = 64  # blocks below the audited one, where a node names no finalized block
 _BEHIND = 64  # blocks that one node may lag behind another
@@ -73,21 +80,23 @@ class Auditing:
     ``first_block``: where the contract was deployed. ``cross_check``: compute every root with merklelib as well.
     ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
     the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
-    ``signatures``: judge the proofs of bundles' credentials, too. ``issuers``: audit these only; None: all there are.
+    ``signatures``: judge the proofs of bundles' credentials, too. ``bundles``, ``promises``: a folder is listed anew in
+    each run. ``full``: read all again that ``state`` knows. ``issuers``: audit these only; None: all there are.
     ``expected``: issuers that have to be published, beside those that a publication answers for itself.
     """
 
     chains: Sequence[NamedChain]
     materials: Sequence[Material] = ()
-    bundles: Sequence[Path] = ()
+    bundles: Path | Sequence[str | Path] = ()
     first_block: int = 0
     cross_check: bool = False
     delay: int | None = None
     state: AuditState | None = None
     file: StateFile | None = None
     processes: int = 0
-    promises: Sequence[Path] = ()
+    promises: Path | Sequence[Path] = ()
     signatures: bool = True
+    full: bool = False
     issuers: Collection[bytes] | None = None
     expected: Collection[bytes] = ()
     _findings: list[Finding] = field(default_factory=list, init=False)
@@ -95,6 +104,7 @@ class Auditing:
     _view: ChainView | None = field(default=None, init=False)
     _published: MaterialAudit | None = field(default=None, init=False)
     _issuers: IssuerAudit | None = field(default=None, init=False)
+    _registries: Registries | None = field(default=None, init=False)
     _bundles: BundleAudit | None = field(default=None, init=False)
     _promises: PromiseFiles | None = field(default=None, init=False)
     _times: dict[int, int] = field(default_factory=dict, init=False)
@@ -120,11 +130,11 @@ class Auditing:
             self._findings += audit_chain(view)
             self._compare(view, questions, [item for item in self.chains[1:] if item.name in others])
             self._audit_published(view, publications)
-            if here and self.issuers is None:
+            if here and self.issuers is None and len(publications) == len(self.materials):
                 self._findings += issuers_elsewhere(view, {*answered, *self.expected})
             self._audit_bundles(view)
             if self.promises:
-                self._audit_promises(view, here)
+                self._audit_promises(view)
             if inside is not None:
                 declared = self._published.declared if self._published else {}
                 self._findings += inside(self.chains[0].chain, view, declared)
@@ -217,7 +227,7 @@ class Auditing:
             return self._view_of(chain, at, read_history(chain, at, self.first_block), questions)
         state.reorganised = state.block is not None and not _has(chain, state.block)
         before = state.remembered
-        known = before if before is not None and _is_canonical(chain, before, at) else None
+        known = before if before is not None and not self.full and _is_canonical(chain, before, at) else None
         settled = _settled(chain, at)
         history = known.history if known else None
         if settled is not None and (history is None or history.block is None or settled.number > history.block.number):
@@ -265,7 +275,7 @@ class Auditing:
         self._findings += gone_statuses(state.revoked, state.voided, view)
 
     def _compare(self, view: ChainView, questions: Questions, others: Iterable[NamedChain]) -> None:
-        known = self.state.remembered if self.state else None
+        known = self.state.remembered if self.state and not self.full else None
         same_questions = replace(questions, batches={*questions.batches, *view.records}, issuers=view.next_index)
         for item in others:
             try:
@@ -291,20 +301,36 @@ class Auditing:
             self.state,
             self.file,
             cross_check=self.cross_check,
+            full=self.full,
         )
-        for item in publications:
-            related = [other.addresses for other in publications if other.addresses & item.addresses]
-            answers = {*self.expected, *(self.issuers or ()), *item.addresses}.union(*related)
-            self._findings += audit.add(item.material, item.listing, answers)
-        self._findings += audit.finish()
         self._issuers = issuers = IssuerAudit(
             view, self.chains[0].chain, self.first_block, self._incomplete, self.state
         )
+        registries = Registries(self._incomplete)
+        here = []
         for item in publications:
+            elsewhere = audit.elsewhere(item.material, item.listing)
+            if elsewhere is None:
+                here.append(item)
+            else:
+                self._findings.append(elsewhere)
+        for item in here:
+            self._findings += audit.add(item.material, item.listing)
+        for item in here:
             if isinstance(item.material, IssuerMaterial) and item.told:
                 listed = {batch.key.issuer for batch in item.listing.batches}
                 self._findings += issuers.add(item.material, item.issuers, listed)
-        self._findings += issuers.finish()
+        if here and (len(here) > 1 or self.promises):
+            self._registries = registries
+            for item in here:
+                self._findings += registries.add(item.material)
+        about = audit.issuers(issuers.named)
+        copies = registries.copies(list(about))
+        self._findings += issuers.finish(copies)
+        self._findings += registries.compare(about)
+        # A publication that could not be read may have what the others have not.
+        all_read = len(publications) == len(self.materials)
+        self._findings += audit.finish(about, copies, {*self.expected, *(self.issuers or ())} if all_read else ())
 
     def _is_newer(self, key: BatchKey) -> bool:
         """Whether a batch was anchored behind the audited block: it is the next audit's."""
@@ -316,28 +342,45 @@ class Auditing:
         return record is not None and record.revoked_at > 0
 
     def _audit_bundles(self, view: ChainView) -> None:
-        first = self._published.first if self._published else None
-        leaves = first.anchored_leaves() if first else {}
-        documents = {did: dict(item.content) for did, item in self._issuers.documents.items()} if self._issuers else {}
-        self._bundles = audit = BundleAudit(
-            view, leaves, self.delay, self.processes, documents if self.signatures else None
-        )
-        self._findings += audit.run(self.bundles)
+        paths = self._files(self.bundles, bundle_files)
+        leaves = self._published.leaves if self._published else {}
+        found = self._issuers.documents if self._issuers and self.signatures else {}
+        documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
+        memory = None
+        if self.file is not None and paths:
+            published = Documents(found)
+
+            def document(address: bytes, did: str) -> bytes | None:
+                item = published.of(address, did)
+                return None if item is None else item.hash
+
+            options = (self.delay, self.signatures)
+            memory = BundleMemory(self.file.bundles, Grounds(view, leaves, document), options, full=self.full)
+        self._bundles = audit = BundleAudit(view, leaves, self.delay, self.processes, documents, memory)
+        self._findings += audit.run(paths)
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)
 
-    def _audit_promises(self, view: ChainView, publications: Sequence[_Publication]) -> None:
-        """Keys and leaves are those of the first publication that was read."""
-        first = self._published.first if self._published else None
-        material = publications[0].material if publications and first else None
-        self._promises = audit = PromiseFiles(view, material)
-        self._findings += audit.run(self.promises, first.anchored_leaves() if first else {})
+    def _audit_promises(self, view: ChainView) -> None:
+        paths = self._files(self.promises, promise_files)
+        self._promises = audit = PromiseFiles(view, self._registries)
+        self._findings += audit.run(paths, self._published.leaves if self._published else {})
         self._incomplete += audit.incomplete
+
+    def _files(self, given: Path | Sequence[T], listed: Callable[[Path], Sequence[T]]) -> Sequence[T]:
+        """A folder as it is now; that nothing can be had of it is no reason not to audit the rest."""
+        if not isinstance(given, Path):
+            return given
+        try:
+            return listed(given)
+        except InputError as error:
+            self._incomplete.append(str(error))
+            return ()
 
     def _report(self, block: BlockRef | None) -> AuditReport:
         chain, view = self.chains[0].chain, self._view
-        published = self._published.first if self._published else None
-        accepted = self._published.delays if self._published else Delays()
+        published = self._published
+        accepted = published.delays if published else Delays()
         valid_from = self._bundles.audit.delays if self._bundles else Delays()
         return AuditReport(
             chain_id=chain.chain_id,
@@ -351,7 +394,7 @@ class Auditing:
             leaves=published.size if published else 0,
             bundles=self._bundles.count if self._bundles else 0,
             promises=self._promises.count if self._promises else None,
-            findings=tuple(in_order(self._findings)),
+            findings=tuple(in_order(located(self._findings, view) if view else self._findings)),
             incomplete=tuple(dict.fromkeys(self._incomplete)),
             figures=figures_of(view, self._times, accepted, valid_from) if view else None,
         )

@@ -1,6 +1,8 @@
-"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists."""
+"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists; and the
+contexts, schemas and templates that their credentials were made with.
+"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +18,10 @@ from registry.core.notation import LAST_SECOND, hex_text, short, time_text
 from registry.core.status import ENTRIES_PER_LIST
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
+from registry.service.audittemplates import TemplateAudit
+from registry.service.pinned import known_contexts, known_schemas
 from registry.service.published import MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedIssuers
-from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3, PINS
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.key import is_own_key, resolve_did_key
 from registry.standards.proofs.moments import parse_moment
@@ -29,6 +32,10 @@ from registry.standards.statuslist import PURPOSES, StatusListError, decode_list
 __all__ = ["IssuerAudit"]
 
 _SAME_TIME = 64  # blocks that are looked at for having the same time
+_PINNED: tuple[tuple[str, Callable[[str], frozenset[str]]], ...] = (
+    ("context_changed", known_contexts),
+    ("schema_changed", known_schemas),
+)
 
 Place = tuple[bytes, str, int]
 
@@ -38,14 +45,16 @@ class _Read:
     """One publication: what it was found to show."""
 
     name: str
+    issuers: dict[bytes, PublishedIssuer]
     lists: dict[Place, ShownList] = field(default_factory=dict)
     documents: dict[bytes, DidDocument] = field(default_factory=dict)
+    pinned: dict[tuple[str, str], str] = field(default_factory=dict)  # digests by the finding's code and the address
 
 
 class IssuerAudit:
     """``add`` each publication, then ``finish`` once. ``incomplete`` is added to. ``first_block``: the contract's.
 
-    ``documents`` are those of the first publication that has one, by DID: signatures are judged by them.
+    ``documents`` are those of the first publication that has one, by address and DID: signatures are judged by them.
     """
 
     def __init__(
@@ -57,7 +66,8 @@ class IssuerAudit:
         self._incomplete = incomplete
         self._state = state
         self._read: list[_Read] = []
-        self.documents: dict[str, DidDocument] = {}
+        self._templates = TemplateAudit(view.block.hash, incomplete, state)
+        self.documents: dict[tuple[bytes, str], DidDocument] = {}
 
     def add(
         self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
@@ -68,10 +78,10 @@ class IssuerAudit:
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
             where = Where(address, source=material.name)
             yield find("issuer_unpublished", "its DID, and where its status lists are", "nothing", where)
-        read = _Read(material.name)
+        read = _Read(material.name, {issuer.address: issuer for issuer in issuers})
         self._read.append(read)
         if published is not None:
-            yield from self._contexts(material.name, published.contexts)
+            yield from self._pinned(read, published)
         for issuer in issuers:
             for answer in (self._document(material, read, issuer), self._lists(material, read, issuer)):
                 try:
@@ -80,30 +90,71 @@ class IssuerAudit:
                     self._incomplete.append(str(error))
                 except MaterialMalformed as error:
                     yield malformed(material, error)
+        yield from self._templates.add(material, issuers)
 
-    def finish(self) -> Iterator[Finding]:
-        """The publications against each other: each further one against the first."""
-        for other in self._read[1:]:
-            first = self._read[0]
-            for place in sorted(first.lists.keys() & other.lists.keys()):
-                yield from compare_lists(first.lists[place], other.lists[place])
-            for address in sorted(first.documents.keys() & other.documents.keys()):
-                ours, theirs = first.documents[address].hash, other.documents[address].hash
-                if ours != theirs:
-                    where = Where(address, source=other.name)
-                    yield find("did_document_differs", f"{ours.hex()}, as in {first.name}", theirs.hex(), where)
+    @property
+    def named(self) -> dict[str, set[bytes]]:
+        """The addresses that each publication tells of, by its name."""
+        return {read.name: set(read.issuers) for read in self._read}
 
-    def _contexts(self, name: str, contexts: Mapping[str, bytes]) -> Iterator[Finding]:
+    def finish(self, copies: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+        """The publications against each other, by the issuers that they have in common: each version of a thing against
+        the first one. ``copies``: by name, the publications of the same registry, the first one first.
+        """
+        yield from self._compare_entries()
+        first_list: dict[tuple[Place, int], ShownList] = {}
+        first_document: dict[bytes, tuple[str, bytes]] = {}
+        for number, read in enumerate(self._read):
+            for place, shown in sorted(read.lists.items()):
+                yield from compare_lists(first_list.setdefault((place, shown.valid_from), shown), shown)
+            for address, document in sorted(read.documents.items()):
+                name, ours = first_document.setdefault(address, (read.name, document.hash))
+                if ours != document.hash:
+                    where = Where(address, source=read.name)
+                    yield find("did_document_differs", f"{ours.hex()}, as in {name}", document.hash.hex(), where)
+            related = [
+                other
+                for other in self._read[:number]
+                if other.name in copies[read.name] or not other.issuers.keys().isdisjoint(read.issuers)
+            ]
+            yield from self._compare_pinned(read, related)
+        yield from self._templates.finish()
+
+    def _compare_pinned(self, read: _Read, others: Sequence[_Read]) -> Iterator[Finding]:
+        """What this program knows is held against that, and not against other copies."""
+        for code, known in _PINNED:
+            for url, digest in sorted((key[1], digest) for key, digest in read.pinned.items() if key[0] == code):
+                first = next((other for other in others if (code, url) in other.pinned), None)
+                if first is not None and first.pinned[code, url] != digest and not known(url):
+                    expected = f"{short(url, 200)}: {first.pinned[code, url]}, as in {first.name}"
+                    yield find(code, expected, digest, Where(source=f"{read.name} {url}"))
+
+    def _compare_entries(self) -> Iterator[Finding]:
+        """An issuer that has nothing on chain may be newer than a copy."""
+        first: dict[bytes, tuple[str, str]] = {}
+        for read in self._read:
+            for address, issuer in sorted(read.issuers.items()):
+                if not self._view.next_index.get(address):
+                    continue
+                lists = "no lists" if issuer.status_base is None else f"lists below {short(issuer.status_base, 200)}"
+                said = f"{short(issuer.did, 200)}, {lists}"
+                name, ours = first.setdefault(address, (read.name, said))
+                if ours != said:
+                    where = Where(address, source=read.name)
+                    yield find("mirrors_differ", f"issuers: {ours}, as {name} says", f"issuers: {said}", where)
+
+    def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""
-        for url, digest in sorted(contexts.items()):
-            found = digest.hex()
-            known = {PINS[url].digest} if url in PINS else set()
-            if url == OPEN_BADGES_3_0_3:
-                known.add(FIRST_DIGEST)  # both were published
-            before = self._state.contexts.setdefault((name, url), found) if self._state is not None else found
-            if before != found or (known and found not in known):
-                expected = before if before != found else " or ".join(sorted(known))
-                yield find("context_changed", f"{short(url, 200)}: {expected}", found, Where(source=f"{name} {url}"))
+        state = self._state
+        seen = (state.contexts, state.schemas) if state is not None else (None, None)
+        for (code, known), listed, earlier in zip(_PINNED, (published.contexts, published.schemas), seen, strict=True):
+            for url, digest in sorted(listed.items()):
+                found = read.pinned[code, url] = digest.hex()
+                right = known(url)
+                before = earlier.setdefault((read.name, url), found) if earlier is not None else found
+                if before != found or (right and found not in right):
+                    expected = before if before != found else " or ".join(sorted(right))
+                    yield find(code, f"{short(url, 200)}: {expected}", found, Where(source=f"{read.name} {url}"))
 
     # --- DID documents ---
 
@@ -119,7 +170,7 @@ class IssuerAudit:
         except InputError as error:
             raise MaterialMalformed(f"the DID document of {short(issuer.did)} cannot be read: {error}") from error
         read.documents[issuer.address] = document
-        self.documents.setdefault(issuer.did, document)
+        self.documents.setdefault((issuer.address, issuer.did), document)
         if issuer.document is not None and document.hash != issuer.document:
             yield find("did_document_differs", f"the document {issuer.document.hex()}", document.hash.hex(), where)
         account = Account(self._view.chain_id, issuer.address)
@@ -241,7 +292,8 @@ class IssuerAudit:
         proofs = credential.get("proof", [])
         created = [_created(proof) for proof in (proofs if isinstance(proofs, list) else [proofs])]
         at = max([shown.valid_from, *(moment for moment in created if moment is not None)])
-        report = verify_proofs(credential, _keys(issuer.did, self.documents), at, controller=issuer.did)
+        keys = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))
+        report = verify_proofs(credential, keys, at, controller=issuer.did)
         named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
         if report.status is ProofStatus.NONE:
             yield find("status_list_unsigned", named, "no proof", where)
@@ -276,8 +328,8 @@ class IssuerAudit:
             self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
 
 
-def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
-    """Keys of the issuer, by the published documents or because they are their own DID: nobody else is asked."""
+def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:
+    """Keys of the issuer, by its published document or because they are their own DID: nobody else is asked."""
 
     def resolve(url: str) -> VerificationKey | KeyProblem:
         did = url.partition("#")[0]
@@ -285,7 +337,6 @@ def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
             return KeyProblem(ProofCode.WRONG_CONTROLLER, f"The key is one of {short(did, 200)}.")
         if is_own_key(did):
             return resolve_did_key(url)
-        document = documents.get(did)
         if document is None:
             return KeyProblem(ProofCode.KEY_UNREACHABLE, f"The DID document of {short(did, 200)} is not published.")
         return document.key(url)

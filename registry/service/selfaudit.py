@@ -5,6 +5,7 @@ Nothing is repaired. What the database saw behind the audited block is left to t
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 
 from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
@@ -23,11 +24,12 @@ from registry.core.audit_database import (
     audit_stored_batches,
 )
 from registry.core.audit_published import PublishedBatch
+from registry.core.notation import short
 from registry.service.batching import Batch, BatchState, load_batches
 from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
 from registry.store.database import Database
-from registry.store.tables import batches, credentials, issuers, status_requests
+from registry.store.tables import batches, credentials, issuers, status_requests, templates
 
 __all__ = ["audit_database"]
 
@@ -71,6 +73,20 @@ def _audit_tables(
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
     yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+    yield from _templates(connection, addresses)
+
+
+def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
+    columns = templates.c
+    content_as_it_is = type_coerce(columns.content, NullType()).label("content")
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(columns.issuer_id, columns.name, columns.digest, content_as_it_is).order_by(columns.id)
+    )
+    for row in rows:
+        found = sha256(_bytes(row.content) or b"").digest()
+        if found != row.digest:
+            where = Where(addresses[row.issuer_id], source=f"the template {short(row.name)}")
+            yield find("stored_template_differs", f"SHA-256 {row.digest.hex()}", found.hex(), where)
 
 
 def _check_types(known: Iterable[Batch], addresses: Mapping[int, object]) -> None:

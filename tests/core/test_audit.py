@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from registry.core import leaf
-from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, in_order
-from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain
+from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, fingerprint, in_order
+from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain, located
 from registry.core.audit_credentials import CredentialAudit
 from registry.core.audit_database import (
     StoredBatch,
@@ -21,7 +21,13 @@ from registry.core.audit_database import (
     audit_stored_batches,
 )
 from registry.core.audit_nodes import compare_nodes
-from registry.core.audit_published import PublishedAudit, PublishedBatch, issuers_elsewhere, packed_root
+from registry.core.audit_published import (
+    PublishedAudit,
+    PublishedBatch,
+    issuers_elsewhere,
+    packed_root,
+    repeated_leaves,
+)
 from registry.core.bundle import build_bundle
 from registry.core.canonical import canonicalize
 from registry.core.merkle import MerkleTree
@@ -102,7 +108,7 @@ class World:
     def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
         audit = PublishedAudit(self.view)
         findings = [finding for item in published or self.published() for finding in audit.add(*item)]
-        return findings + audit.finish()
+        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {})]
 
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
@@ -419,10 +425,10 @@ def test_whose_batches_a_publication_has_to_have(world: World) -> None:
     world.anchor([credential(99)], OTHER)
     view = replace(world.view, next_index={ISSUER: 14, OTHER: 1})
     for issuers, expected in ((None, ["leaves_missing"]), ({ISSUER, OTHER}, ["leaves_missing"]), ({ISSUER}, [])):
-        audit = PublishedAudit(view, issuers=issuers)
+        audit = PublishedAudit(view)
         for item in world.published()[:3]:
             audit.add(*item)
-        assert codes(audit.finish()) == expected
+        assert codes(audit.finish(issuers)) == expected
     [finding] = issuers_elsewhere(view, {ISSUER})
     assert (finding.code, finding.severity, finding.where.issuer) == ("issuer_elsewhere", Severity.INFO, OTHER)
     assert list(issuers_elsewhere(view, {ISSUER, OTHER})) == []
@@ -721,6 +727,31 @@ def test_a_finding_as_json(world: World) -> None:
         "meaning": KINDS["leaf_repeated"].meaning,
     }
     assert finding_to_json(find("leaf_repeated", "", "", Where()))["where"] == {}
+
+
+def test_findings_about_a_batch_name_what_anchored_it(world: World) -> None:
+    key, told = world.keys[1], world.history[1]
+    other = Where.batch(key, transaction=b"\x77" * 32, source="a table")
+    found = [
+        find("leaf_repeated", "", "", Where.batch(key, index=4, source="a folder")),
+        find("anchor_orphaned", "", "", other),
+        find("leaf_repeated", "", "", Where(ISSUER, source="no batch")),
+        find("not_on_chain", "", "", Where.batch(BatchKey(ISSUER, 1_000, key.root))),
+    ]
+    better = list(located(found, world.view))
+    place = (better[0].where.transaction, better[0].where.block_number, better[0].where.index, better[0].where.source)
+    assert place == (told.transaction, told.block_number, 4, "a folder")
+    assert better[1:] == found[1:]
+
+
+def test_a_finding_keeps_its_name_when_its_batch_is_anchored_again(world: World) -> None:
+    def named(**where: Any) -> str:
+        return fingerprint(find("leaf_repeated", "", "", Where.batch(world.keys[0], **where)))
+
+    assert named(index=3) == named(index=3, transaction=b"\x01" * 32, block_number=7)
+    assert named(index=3) != named(index=4)
+    ways = [fingerprint(find("promise_late", "", "", Where(transaction=bytes([n]) * 32))) for n in (1, 2)]
+    assert ways[0] != ways[1]
 
 
 def test_the_documentation_lists_every_code_as_it_is() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.core.bundle import parse_bundle
+from registry.core import bundle_reading
+from registry.core.bundle import parse_bundle, serialize_bundle
 from registry.core.bundle_reading import BundleReader
 from registry.core.canonical import canonicalize
 from registry.core.errors import InputError
@@ -16,7 +17,7 @@ from registry.core.errors import InputError
 GOOD: dict[str, Any] = {
     "type": "AnchoredCredentialBundle",
     "version": 1,
-    "credential": {"id": "urn:example:1", "name": "Zoë", "n": 1},
+    "credential": {"id": "urn:example:1", "n": 1, "name": "Zoë"},
     "leaf": {"canonicalization": "JCS", "salt": "A" * 43},
     "inclusion": {
         "algorithm": "RFC9162_SHA256", "leafIndex": 1, "treeSize": 4, "root": "ab" * 32, "path": ["cd" * 32, "ef" * 32],
@@ -54,39 +55,96 @@ def careful(data: bytes) -> Any:
     return bundle, None if bundle.credential is None else canonicalize(bundle.credential)
 
 
-def bent(place: tuple[Any, ...], value: Any) -> bytes:
+def written(document: dict[str, Any]) -> bytes:
+    """A line for each part, as ``serialize_bundle`` has it, whatever the parts are."""
+    parts = {name: json.dumps(value, ensure_ascii=False, separators=(",", ":")) for name, value in document.items()}
+    lines = ",\n".join(f'"{name}": {value}' for name, value in parts.items())
+    return f"{{\n{lines}\n}}\n".encode("utf-8", "surrogatepass")
+
+
+WRITTEN = written(GOOD)
+
+
+def bent(place: tuple[Any, ...], value: Any) -> dict[str, Any]:
     document: Any = copy.deepcopy(GOOD)
     at = document
     for step in place[:-1]:
         at = at[step]
     at[place[-1]] = value
-    return json.dumps(document).encode()
+    return document  # type: ignore[no-any-return]
+
+
+def knowing() -> BundleReader:
+    """A reader that has seen the end of these bundles."""
+    reader = BundleReader()
+    assert reader.read(WRITTEN) == careful(WRITTEN)
+    return reader
+
+
+def test_what_is_written_is_read_without_the_careful_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = written(GOOD | {"issuerDocument": {"id": "did:example:1"}})
+    assert serialize_bundle(parse_bundle(WRITTEN)) == WRITTEN
+    reader = knowing()
+    expected = [careful(documented), careful(WRITTEN)]
+    assert reader.read(documented) == expected[0]
+    monkeypatch.setattr(bundle_reading, "parse_bundle", None)
+    assert [reader.read(documented), reader.read(WRITTEN)] == expected
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_the_quick_reader_says_what_the_careful_one_says(place: tuple[Any, ...]) -> None:
-    reader = BundleReader()
-    good = json.dumps(GOOD).encode()
-    assert reader.read(good) == careful(good)  # from now on the anchors are known
+    reader = knowing()
     for value in VALUES:
-        data = bent(place, value)
-        assert outcome(reader.read, data) == outcome(careful, data), value
+        document = bent(place, value)
+        for data in (written(document), json.dumps(document).encode()):
+            assert outcome(reader.read, data) == outcome(careful, data), value
 
 
-@given(st.binary(max_size=200) | st.sampled_from([json.dumps(GOOD).encode()]).flatmap(
+@pytest.mark.parametrize("depth", [62, 63, 64, 65, 66])
+@pytest.mark.parametrize("inmost", [[], {}, 1, 2.5])
+def test_documents_may_be_as_deep_as_for_the_careful_reader(depth: int, inmost: Any) -> None:
+    value = inmost
+    for _ in range(depth - isinstance(inmost, list | dict) - 1):
+        value = [value]
+    data = written(GOOD | {"credential": {"deep": value}})
+    assert outcome(knowing().read, data) == outcome(careful, data)
+
+
+@pytest.mark.parametrize("text", [
+    '{"b":1,"a":1}', '{"a":1,"a":1}', '{"a":1,"a":2}', '{"a": 1}', '{"a":1.0}', '{"a":-0}', '{"a":-0.0}', '{"a":1e16}',
+    '{"a":1E2}', '{"a":1e-7}', '{"a":0.1}', '{"a":0.00099}', '{"a":[2.5,1e400]}', '{"a":9007199254740993}', '{"a":NaN}',
+    '{"a":123456789012345678901234567890}', '{"a":"\\u0041"}', '{"a":"\\/"}', '{"a":"\\ud83d\\ude00"}',
+    '{"a":"\\ud83d"}',
+    '{"\uffee":1,"\U0001f600":1}', '{"\U0001f600":1,"\uffee":1}', '{"a":"\x7f"}', '{"a":"\t"}', "[]", "1", '""', "",
+    '{"a":1}}', '{"a":1},"digest":"1"', '{},"leaf":{}', '{"a":"\u2028"}',
+])  # fmt: skip
+def test_credentials_that_are_written_otherwise(text: str) -> None:
+    plain = written(GOOD | {"credential": 0})
+    data = plain.replace(b'"credential": 0', b'"credential": ' + text.encode())
+    assert outcome(knowing().read, data) == outcome(careful, data)
+
+
+@given(st.binary(max_size=200) | st.sampled_from([WRITTEN, json.dumps(GOOD).encode()]).flatmap(
     lambda good: st.integers(0, len(good) - 1).flatmap(
         lambda at: st.binary(max_size=3).map(lambda part: good[:at] + part + good[at + 1 :])
     )
 ))  # fmt: skip
 def test_also_of_bytes_that_were_changed_anywhere(data: bytes) -> None:
-    reader = BundleReader()
-    reader.read(json.dumps(GOOD).encode())
-    assert outcome(reader.read, data) == outcome(careful, data)
+    assert outcome(knowing().read, data) == outcome(careful, data)
 
 
 def test_missing_members() -> None:
-    reader = BundleReader()
-    reader.read(json.dumps(GOOD).encode())
+    reader = knowing()
     for name in GOOD:
-        data = json.dumps({key: value for key, value in GOOD.items() if key != name}).encode()
+        document = {key: value for key, value in GOOD.items() if key != name}
+        for data in (written(document), json.dumps(document).encode()):
+            assert outcome(reader.read, data) == outcome(careful, data)
+
+
+def test_an_end_counts_behind_a_right_beginning_only() -> None:
+    """What stands before the end of a bundle may make another thing of it."""
+    reader = knowing()
+    end = WRITTEN[WRITTEN.index(b'"anchors"') :]
+    for begin in (b"", b"{\n", WRITTEN[: -len(end)] + b'"digest": "00",\n', WRITTEN[: -len(end) - 2] + b"\n"):
+        data = begin + end
         assert outcome(reader.read, data) == outcome(careful, data)
