@@ -44,7 +44,8 @@ class ChainView:
     ``changes``: each word after each block that touched it, in order; ``voided_in``: the block that voided a batch.
     ``blocks``: those that the history names, by number, as far as the node was asked for them and has them.
     ``claimed``: since when a claim that the history tells of stands in the state, 0 if it does not. ``unread``: issuers
-    of whom only those words were read that an event touched.
+    of whom only those words were read that an event touched. ``first_event``: the first block of which the node shows
+    an event of the contract, whatever it is; what nodes prune lies before it.
     """
 
     chain_id: int
@@ -63,6 +64,7 @@ class ChainView:
     blocks: Mapping[int, BlockRef] = field(default_factory=dict)
     claimed: Mapping[Claim, int] = field(default_factory=dict)
     unread: tuple[bytes, ...] = ()
+    first_event: int | None = None
 
     def batches(self) -> dict[BatchKey, BatchRecord]:
         """The batches that the contract has."""
@@ -74,12 +76,6 @@ class ChainView:
         for batch in {batch.key: batch for batch in self.history}.values():
             told[batch.key.issuer] = told.get(batch.key.issuer, 0) + batch.size
         return {issuer for issuer, next_index in self.next_index.items() if told[issuer] < next_index}
-
-    def first_event(self) -> int | None:
-        """The first block of which the node shows an event; what nodes prune lies before it."""
-        blocks = {batch.block_number for batch in self.history}
-        blocks.update(self.voided_in.values(), (states[0][0] for states in self.changes.values() if states))
-        return min(blocks, default=None)
 
     def status(self, issuer: bytes, index: int) -> tuple[bool, bool]:
         """The bits (revoked, suspended) of one index, by the state."""
@@ -138,7 +134,7 @@ def _audit_history(view: ChainView) -> Iterable[Finding]:
             yield find("record_differs", expected, observed, where)
         elif (block := view.blocks.get(batch.block_number)) is not None:
             yield from _audit_block(batch, record, block, where)
-    first = view.first_event()
+    first = view.first_event
     for key, record in sorted(view.batches().items(), key=lambda item: item[0]):
         if key not in told and first is not None and record.block_number > first:
             where = Where.batch(key, block_number=record.block_number)

@@ -78,9 +78,7 @@ def _state(view: ChainView, other: ChainView) -> Iterator[tuple[bytes, str]]:
 
 def _history(view: ChainView, other: ChainView) -> Iterator[tuple[bytes, str]]:
     # From which block on both have events; one that has none at all has pruned them all.
-    since = max(
-        view.block.number + 1 if first is None else first for first in (view.first_event(), other.first_event())
-    )
+    since = max(view.block.number + 1 if first is None else first for first in (view.first_event, other.first_event))
     ours, theirs = (
         {batch.key: batch for batch in item.history if batch.block_number >= since} for item in (view, other)
     )

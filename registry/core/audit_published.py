@@ -138,7 +138,7 @@ class PublishedAudit:
                 self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was voided since")
             else:
                 yield find("voided_batch_served", f"voided at {moment_text(record.revoked_at)}", "not voided", where)
-        if not record.revoked_at and batch.revoked:
+        if not record.revoked_at and batch.revoked and key not in self._view.voided_in:
             yield find("voided_not_on_chain", "a batch that nobody voided on chain", "voided", where)
         yield from _late(batch, record, where)
         if key in self._leaves:

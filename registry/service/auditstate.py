@@ -177,6 +177,7 @@ def _history_to_json(history: History, records: Mapping[BatchKey, BatchRecord]) 
             [claim.issuer.hex(), claim.did, claim.document_hash.hex(), claim.claimed_at] for claim in history.claims
         ],
         "revocations": sorted(history.revocations.items()),
+        "first": history.first,
         "records": [
             [*_key(key), record.size, record.anchored_at, record.revoked_at, record.block_number]
             for key, record in sorted(records.items(), key=lambda pair: pair[0])
@@ -243,6 +244,7 @@ def _remembered(value: dict[str, Any]) -> Remembered:
             for issuer, did, hashed, claimed_at in value["claims"]
         ],
         revocations={int(number): int(count) for number, count in value["revocations"]},
+        first=None if value["first"] is None else int(value["first"]),
     )
     for issuer, word, block, revoked, suspended in value["words"]:
         place, states = (_address(issuer), int(word)), StatusWords(int(revoked, 16), int(suspended, 16))

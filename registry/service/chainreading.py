@@ -35,7 +35,7 @@ class History:
     """What the contract's events up to ``block`` (included) add up to.
 
     ``voided``: batches that ``BatchRevoked`` named, and in which block. ``told``: (revoked, suspended) for each word
-    that an event touched; ``changes``: the same after each block that touched it.
+    that an event touched; ``changes``: the same after each block that touched it. ``first``: the first event's block.
     """
 
     block: BlockRef | None = None
@@ -46,6 +46,7 @@ class History:
     revocations: dict[int, int] = field(default_factory=dict)
     changes: dict[Word, list[tuple[int, StatusWords]]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
+    first: int | None = None
 
     def copy(self) -> "History":
         return History(
@@ -57,6 +58,7 @@ class History:
             dict(self.revocations),
             {word: list(states) for word, states in self.changes.items()},
             list(self.claims),
+            self.first,
         )
 
     def only(self, issuers: Collection[bytes]) -> "History":
@@ -70,10 +72,12 @@ class History:
             _fresh({word: states for word, states in self.changes.items() if word[0] in issuers}),
             {word: states for word, states in self.changes.items() if word[0] in issuers},
             [claim for claim in self.claims if claim.issuer in issuers],
+            self.first,
         )
 
     def add(self, event: ChainEvent) -> None:
         self.issuers.add(event.issuer)
+        self.first = event.block_number if self.first is None else min(self.first, event.block_number)
         match event:
             case BatchAnchored():
                 key = BatchKey(event.issuer, event.first, event.root)
@@ -207,6 +211,7 @@ def read_chain(
             for claim in dict.fromkeys(history.claims)
         },
         unread=untouched,
+        first_event=history.first,
     )
 
 

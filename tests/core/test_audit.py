@@ -95,9 +95,10 @@ class World:
     @property
     def view(self) -> ChainView:
         next_index = {ISSUER: self.next_index}
-        return ChainView(
+        view = ChainView(
             31337, CONTRACT, CODE, BLOCK, tuple(self.history), dict(self.records), next_index, self.words, self.told
         )
+        return replace(view, first_event=min((batch.block_number for batch in self.history), default=None))
 
     def published(self) -> list[tuple[PublishedBatch, bytes | None]]:
         return [
@@ -230,6 +231,8 @@ def test_a_record_whose_event_is_not_told_though_earlier_ones_are(world: World) 
 def test_events_that_are_gone_before_the_first_one_were_pruned(world: World) -> None:
     del world.history[0]
     assert codes(audit_chain(world.view)) == ["history_incomplete"]
+    with_an_earlier_event = replace(world.view, first_event=0)
+    assert codes(audit_chain(with_an_earlier_event)) == ["record_differs", "history_incomplete"]
 
 
 def test_an_event_that_is_told_twice(world: World) -> None:
@@ -342,13 +345,13 @@ def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainVi
 def test_a_node_that_has_pruned_its_history_does_not_disagree(world: World) -> None:
     whole = replace(world.view, changes={(ISSUER, 0): [(1, StatusWords(1, 0))]})
     for kept in (1, 0):
-        pruned = replace(world.view, history=world.view.history[len(world.history) - kept :])
+        pruned = replace(world.view, history=world.view.history[3 - kept :], first_event=3 if kept else None)
         assert codes(compare_nodes(whole, pruned, "second")) == ["history_incomplete"]
         assert compare_nodes(pruned, whole, "second") == []  # of the first node, audit_chain has said it
 
 
 def test_a_first_node_that_knows_nothing_of_an_issuer(world: World) -> None:
-    pruned = replace(world.view, history=(), records={}, next_index={})
+    pruned = replace(world.view, history=(), records={}, next_index={}, first_event=None)
     [finding] = compare_nodes(pruned, world.view, "second")
     assert (finding.code, finding.where.source) == ("history_incomplete", None)
 
