@@ -130,6 +130,13 @@ class CredentialAudit:
                 findings.append(find("credential_id_repeated", "every id once", observed, examined.where))
         return findings
 
+    def recall(self, identifier: bytes, index: int) -> bool:
+        """Instead of ``note``, for a bundle that an earlier audit examined and found nothing in.
+
+        False if its identifier stands at another place, too: then it has to be examined again.
+        """
+        return self._places.setdefault(identifier, index) == index
+
     def _examine(self, bundle: Bundle, anchor: Anchor, source: str, canonical: bytes | None) -> Examined:
         place = bundle.inclusion
         batch = self._batch(anchor, place.root)

@@ -4,7 +4,7 @@ Batches are handed in one at a time, each with its leaves packed. What stays in 
 Python object is kept for a single one.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,12 +12,15 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
 from registry.core.model import BatchRecord
-from registry.core.notation import hex_text, moment_text
+from registry.core.notation import hex_text, moment_text, short
 
-__all__ = ["PublishedAudit", "PublishedBatch", "missing_batch", "packed_root"]
+__all__ = [
+    "PublishedAudit", "PublishedBatch", "issuers_elsewhere", "issuers_left_out", "packed_root", "repeated_leaves",
+]  # fmt: skip
 
-_CHUNK = HASH_BYTES << 15  # a power of two of leaves
 _SHOWN = 20  # batches that are named one by one
+_CLOCKS = 300  # seconds by which a registry's clock may be ahead of the chain's
+_CHUNK = HASH_BYTES << 15  # a power of two of leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +56,17 @@ def packed_root(packed: bytes) -> bytes:
 class PublishedAudit:
     """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once.
 
-    ``scope``: the issuers that it is about, besides those whose batches it lists; None: all that the contract has.
     ``since``: what the chain learnt after this time (Unix seconds) may be missing yet; None: nothing may.
     """
 
-    def __init__(
-        self,
-        view: ChainView,
-        source: str | None = None,
-        scope: Collection[bytes] | None = None,
-        since: int | None = None,
-    ) -> None:
+    def __init__(self, view: ChainView, source: str | None = None, since: int | None = None) -> None:
         self._view = view
         self._source = source
-        self._scope = scope
         self._since = view.block.timestamp if since is None else since
         self._behind: list[str] = []
         self._on_chain = view.batches()
         self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
         self._seen: dict[BatchKey, int] = {}  # size, of what was published
-        self._issuers: set[bytes] = set()
         self._leaves: dict[BatchKey, bytes] = {}
         self._digests: dict[tuple[BatchKey, int], bytes] = {}
 
@@ -83,7 +77,6 @@ class PublishedAudit:
     def add_unread(self, batch: PublishedBatch) -> None:
         """A batch that is listed, and whose leaves could not be asked for: nothing is found for or against it."""
         self._seen.setdefault(batch.key, batch.size)
-        self._issuers.add(batch.key.issuer)
         self._digests[batch.key, batch.size] = bytes(HASH_BYTES)
 
     def leaves_of(self, key: BatchKey) -> bytes | None:
@@ -94,13 +87,9 @@ class PublishedAudit:
         """All of them, by batch."""
         return self._leaves
 
-    def covers(self, issuer: bytes) -> bool:
-        """Whether the publication is about this issuer, by what was handed in so far."""
-        return self._scope is None or issuer in self._scope or issuer in self._issuers
-
-    def finish(self) -> list[Finding]:
-        """What only all batches together show."""
-        found = [*self._missing(), *self._overlaps(), *_repeats(self._leaves, self._source)]
+    def finish(self, issuers: Collection[bytes] | None = None) -> list[Finding]:
+        """What only all batches show. ``issuers``: whose batches it has to list; None: all of the contract's."""
+        found = [*self._missing(issuers), *self._overlaps()]
         if self._behind:
             observed = "; ".join(self._behind[:_SHOWN]) + ("; …" if len(self._behind) > _SHOWN else "")
             where = Where(source=self._source)
@@ -131,10 +120,7 @@ class PublishedAudit:
             return
         if key in self._seen:
             yield find("published_twice", "one entry for each batch", "another one", where)
-            if key in self._leaves:
-                return
-        self._seen[key] = batch.size
-        self._issuers.add(key.issuer)
+        self._seen.setdefault(key, batch.size)
         if record is None:
             moved = self._by_root.get((key.issuer, key.root))
             if moved is not None:
@@ -148,8 +134,13 @@ class PublishedAudit:
             if record.revoked_at > self._since:
                 self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was voided since")
             else:
-                yield find("voided_batch_served", f"voided at {moment_text(record.revoked_at)}", "not voided", where)
+                expected = f"voided at {moment_text(record.revoked_at)}"
+                yield find("voided_batch_served", expected, "not voided", where)
+        if not record.revoked_at and batch.revoked:
+            yield find("voided_not_on_chain", "a batch that nobody voided on chain", "voided", where)
         yield from _late(batch, record, where)
+        if key in self._leaves:
+            return
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
         elif len(leaves) != record.size * HASH_BYTES:
@@ -159,14 +150,19 @@ class PublishedAudit:
         else:
             self._leaves[key] = leaves
 
-    def _missing(self) -> Iterable[Finding]:
+    def _missing(self, issuers: Collection[bytes] | None) -> Iterable[Finding]:
         for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):
-            if key in self._seen or not self.covers(key.issuer):
+            if key in self._seen or (issuers is not None and key.issuer not in issuers):
                 continue
+            where = Where.batch(key, block_number=record.block_number, source=self._source)
             if record.anchored_at > self._since:
                 self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was anchored since")
+            elif record.revoked_at:
+                observed = f"none; voided at {moment_text(record.revoked_at)}"
+                yield find("voided_batch_unpublished", "a published batch", observed, where)
             else:
-                yield missing_batch(key, record, self._source)
+                expected = f"a published batch of {record.size} leaves, anchored at {moment_text(record.anchored_at)}"
+                yield find("leaves_missing", expected, "none", where)
 
     def _overlaps(self) -> Iterable[Finding]:
         issuer, reached = b"", 0
@@ -180,28 +176,52 @@ class PublishedAudit:
             reached = max(reached, key.first + size)
 
 
-def missing_batch(key: BatchKey, record: BatchRecord, source: str | None) -> Finding:
-    """A batch that the contract has and no publication that was to have it."""
-    where = Where.batch(key, block_number=record.block_number, source=source)
-    if record.revoked_at:
-        return find(
-            "voided_batch_unpublished", "a published batch", f"none; voided at {moment_text(record.revoked_at)}", where
-        )
-    expected = f"a published batch of {record.size} leaves, anchored at {moment_text(record.anchored_at)}"
-    return find("leaves_missing", expected, "none", where)
+def issuers_elsewhere(view: ChainView, issuers: Collection[bytes]) -> Iterator[Finding]:
+    """``issuers``: those of publications. Anybody may anchor in the contract, so that others are no fault by itself."""
+    others = {key.issuer for key in view.batches() if key.issuer not in issuers}
+    if others:
+        batches = sum(key.issuer in others for key in view.batches())
+        observed = f"{len(others)} more (batches: {batches}), the first being 0x{min(others).hex()}"
+        yield find("issuer_elsewhere", "issuers that are published here", observed, Where(min(others)))
+
+
+def issuers_left_out(view: ChainView, issuers: Mapping[bytes, str]) -> Iterator[Finding]:
+    """Who anchored something, claims a did:web of the same registry as published issuers, and is not among them.
+
+    ``issuers``: the published ones' DIDs, by address.
+    """
+    bases = {base for did in issuers.values() if (base := _base(did))}
+    named: dict[bytes, set[str]] = {}
+    for claim in view.claims:
+        if _base(claim.did) in bases and claim.issuer not in issuers and view.next_index.get(claim.issuer):
+            named.setdefault(claim.issuer, set()).add(claim.did)
+    for address, dids in sorted(named.items()):
+        observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
+        yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
+
+
+def _base(did: str) -> str:
+    """What the did:webs of one registry's own issuers have in common; "" for any other DID."""
+    return did.rpartition(":issuers:")[0] if did.startswith("did:web:") else ""
 
 
 def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[Finding]:
     if batch.accepted_from is None or batch.declared_delay is None:
         return
     late = record.anchored_at - batch.accepted_from
+    if late < -_CLOCKS:
+        expected = f"accepted before it was anchored at {moment_text(record.anchored_at)}"
+        yield find("accepted_after_anchor", expected, f"accepted from {moment_text(batch.accepted_from)} on", where)
     if late > batch.declared_delay:
         expected = f"anchored within {batch.declared_delay} seconds of the first acceptance"
         yield find("batch_anchored_late", expected, f"after {late} seconds", where)
 
 
-def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Finding]:
-    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones."""
+def repeated_leaves(leaves: Mapping[BatchKey, bytes], sources: Mapping[BatchKey, str]) -> Iterator[Finding]:
+    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones.
+
+    ``leaves``: packed, of every batch whose anchored ones were published; ``sources``: by whom.
+    """
     keys = sorted(leaves)
     suspects = _repeated_heads([leaves[key] for key in keys])
     if not suspects:
@@ -224,7 +244,8 @@ def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Find
             index, earlier, at = example
             whose = "" if earlier.issuer == key.issuer else f" of issuer 0x{earlier.issuer.hex()}"
             observed = f"{count} repeated; the first stands at index {at}{whose} as well"
-            yield find("leaf_repeated", "every leaf once", observed, Where.batch(key, index=index, source=source))
+            where = Where.batch(key, index=index, source=sources.get(key))
+            yield find("leaf_repeated", "every leaf once", observed, where)
 
 
 def _heads(packed: bytes) -> memoryview:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from registry.core.audit import Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.model import StatusWords
-from registry.core.notation import LAST_SECOND, time_text
+from registry.core.notation import moment_text
 from registry.core.status import ENTRIES_PER_LIST, LIST_BYTES, list_bytes, list_words, range_words
 
 __all__ = ["ShownList", "audit_status_list", "compare_lists", "first_entry", "gone_revocations"]
@@ -56,19 +56,24 @@ def audit_status_list(
     invented = entries & ~(then | before | told | now)
     if invented:
         invented &= ~_bits(shown, read_again(_words_of(shown, invented)), _voided(view, shown, view.block.timestamp))
-    made = time_text(shown.valid_from) if shown.valid_from <= LAST_SECOND else f"second {shown.valid_from}"
+    made = moment_text(shown.valid_from)
     if withheld:
         what = f"{withheld.bit_count()} of them not set"
         yield _differs("status_list_differs", shown, withheld, f"the {shown.purpose} bits of {made}", what)
     if invented:
         what = f"{invented.bit_count()} bits that the chain does not have"
         yield _differs("status_list_differs", shown, invented, f"the {shown.purpose} bits of {made}", what)
-    late = (told & now & _told(view, shown, due)) & ~entries & ~withheld
-    if late and view.block.timestamp > shown.deadline:
+    if view.block.timestamp > shown.deadline:
         expected = f"the {shown.purpose} bits of the audited block, or a list that still counts"
-        yield _differs(
-            "revocation_shown_late", shown, late, expected, f"{late.bit_count()} missing in a list of {made}"
-        )
+        by_then = _told(view, shown, due)
+        late = (told & now & by_then) & ~entries & ~withheld
+        if late:
+            what = f"{late.bit_count()} missing in a list of {made}"
+            yield _differs("revocation_shown_late", shown, late, expected, what)
+        ended = entries & ~(told | now | by_then) & ~invented
+        if ended:
+            what = f"{ended.bit_count()} that have ended, in a list of {made}"
+            yield _differs("revocation_shown_late", shown, ended, expected, what)
 
 
 def gone_revocations(view: ChainView, shown: ShownList, earlier: bytes) -> int:

@@ -4,7 +4,7 @@ import gc
 import json
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -22,11 +22,12 @@ from registry.core.canonical import parse_json
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
+from registry.service.auditmemory import BundleMemory, Used
 
 if TYPE_CHECKING:
     from registry.service.auditsignatures import SignatureAudit
 
-__all__ = ["BundleAudit", "printable_name"]
+__all__ = ["BundleAudit", "bundle_files", "printable_name"]
 
 _MANY = 10_000  # files, below which further processes cost more than they save
 _MANY_SIGNED = 500  # the same where proofs are judged, at a millisecond and more each
@@ -35,14 +36,35 @@ _AHEAD = 4  # chunks under way for each process
 _PARTS = {"leaf", "inclusion", "anchors"}
 _ASKED = 100  # transactions of batches that are not on chain
 
-_Answer = tuple[list[Examined], list[str]]
+# Of each file what it shows (None: it could not be read), and what it was judged by (None: it has to be examined again
+# in any case); and why something could not be audited.
+_Answer = tuple[list[Examined | None], list[Used | None], list[str]]
+_Documents = Mapping[tuple[bytes, str], Mapping[str, Any]]
+
+
+def bundle_files(place: Path) -> list[str]:
+    """A file, or the *.json in a folder by name: texts, as a million paths would take ten times as long to sort.
+
+    Raises InputError if there is nothing.
+    """
+    if not place.is_dir():
+        return [str(place)]
+    try:
+        with os.scandir(place) as entries:
+            found = sorted(entry.name for entry in entries if entry.name.endswith(".json"))
+    except OSError as error:
+        raise InputError(f"{place} cannot be read: {error.strerror}.") from error
+    if not found:
+        raise InputError(f"There are no *.json files in {place}.")
+    return [f"{place}/{name}" for name in found]
 
 
 class BundleAudit:
     """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
 
-    ``documents``: the issuers' published DID documents, by DID; None: proofs are not judged. ``only``: count bundles of
-    these issuers. ``lists``: which status entries speak of the chain's bits.
+    ``documents``: published DID documents, by issuer's address and DID; None: proofs are not judged. ``memory``: what
+    earlier audits found nothing in, and need not be read again. ``lists``: which status entries speak of the chain's
+    bits. ``concerns``: whether what stands at a place counts.
     """
 
     def __init__(
@@ -51,32 +73,65 @@ class BundleAudit:
         leaves: dict[BatchKey, bytes],
         delay: int | None = None,
         processes: int = 0,
-        documents: Mapping[str, Mapping[str, Any]] | None = None,
-        only: Collection[bytes] | None = None,
+        documents: _Documents | None = None,
+        memory: BundleMemory | None = None,
         lists: Lists | None = None,
+        concerns: Callable[[Where], bool] = lambda _: True,
     ) -> None:
-        self._only = only
+        self._concerns = concerns
         self._part = _Part(_Given(view, leaves, delay, documents, lists))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
         self.incomplete: list[str] = []
         self._processes = processes or os.cpu_count() or 1
+        self._memory = memory
         self._asked: list[Examined] = []
 
-    def run(self, paths: Sequence[Path]) -> Iterator[Finding]:
+    def run(self, paths: Sequence[str | Path]) -> Iterator[Finding]:
         """In the order of ``paths``, whoever examines them: the same folder gives the same findings."""
-        alone = self._processes == 1 or len(paths) < self._many
-        for examined, incomplete in self._alone(paths) if alone else self._together(paths):
-            self.incomplete += incomplete
-            for item in examined:
-                self.count += (item.where != Where() or not item.findings) and self._concerns(item.where)
-                if item.transaction is not None and len(self._asked) < _ASKED:
-                    self._asked.append(item)
-                yield from self.audit.note(item)
+        memory = self._memory
+        if memory is None:
+            for item, _, _ in self._examine(paths, range(len(paths))):
+                yield from self._note(item)
+            return
+        with memory:
+            fresh = memory.look(paths)
+            for item, used, number in self._examine(paths, fresh):
+                yield from self._recall(memory, paths, number)
+                found = list(self._note(item))
+                yield from found
+                memory.add(number, item or Examined(), None if found else used)
+            if fresh or memory.changed:
+                yield from self._recall(memory, paths, len(paths))
+            memory.close()
+            self.count += memory.count
+            self.audit.delays.merge(memory.delays.counts)
 
-    def _concerns(self, where: Where) -> bool:
-        return self._only is None or where.issuer is None or where.issuer in self._only
+    def _recall(self, memory: BundleMemory, paths: Sequence[str | Path], end: int) -> Iterator[Finding]:
+        """What is remembered of the files before ``end``, held against what is new."""
+        for number in memory.pass_over(end, self.audit.recall):
+            [item], _, incomplete = self._part.examine([paths[number]])
+            self.incomplete += incomplete
+            yield from self._note(item)
+
+    def _examine(
+        self, paths: Sequence[str | Path], numbers: Sequence[int]
+    ) -> Iterator[tuple[Examined | None, Used | None, int]]:
+        alone = self._processes == 1 or len(numbers) < self._many
+        chunks = ([paths[number] for number in numbers[at : at + _CHUNK]] for at in range(0, len(numbers), _CHUNK))
+        place = iter(numbers)
+        for examined, used, incomplete in map(self._part.examine, chunks) if alone else self._together(chunks):
+            self.incomplete += incomplete
+            yield from zip(examined, used, place, strict=False)  # place goes on behind the chunk
+
+    def _note(self, item: Examined | None) -> Iterator[Finding]:
+        if item is None:
+            return
+        self.count += (item.where != Where() or not item.findings) and self._concerns(item.where)
+        if item.transaction is not None and len(self._asked) < _ASKED:
+            self._asked.append(item)
+        yield from self.audit.note(item)
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles of batches that the contract does not have: what became of the transaction that they name.
@@ -90,12 +145,7 @@ class BundleAudit:
                 observed = f"{hex_text(item.transaction or b'')} in block {state.block_number}, which did not"
                 yield find("bundle_transaction_elsewhere", expected, observed, item.where)
 
-    def _alone(self, paths: Sequence[Path]) -> Iterator[_Answer]:
-        for at in range(0, len(paths), _CHUNK):
-            yield self._part.examine(paths[at : at + _CHUNK])
-
-    def _together(self, paths: Sequence[Path]) -> Iterator[_Answer]:
-        chunks = iter([[str(path) for path in paths[at : at + _CHUNK]] for at in range(0, len(paths), _CHUNK)])
+    def _together(self, chunks: Iterator[list[str | Path]]) -> Iterator[_Answer]:
         # spawn: a fork would take along the connections and threads of this process.
         with ProcessPoolExecutor(self._processes, get_context("spawn"), _start, (self._part.given,)) as pool:
             waiting = [pool.submit(_examine, chunk) for chunk in islice(chunks, self._processes * _AHEAD)]
@@ -109,7 +159,7 @@ class _Given:
     view: ChainView
     leaves: dict[BatchKey, bytes]
     delay: int | None
-    documents: Mapping[str, Mapping[str, Any]] | None
+    documents: _Documents | None
     lists: Lists | None
 
 
@@ -133,26 +183,36 @@ class _Part:
                 gc.enable()
 
     def _examine(self, paths: Sequence[Path | str]) -> _Answer:
-        found: list[Examined] = []
+        found: list[Examined | None] = []
+        used: list[Used | None] = []
         incomplete: list[str] = []
         for path in paths:
-            name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
+            before = len(incomplete)
             data = b""
+            name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
             try:
                 data = _read(path)
                 bundle, canonical = self._reader.read(data)
             except OSError as error:
                 incomplete.append(f"{name} cannot be read: {error.strerror}.")
+                found.append(None)
             except InputError as error:
                 other = _something_else(data, name, error)
                 if isinstance(other, Finding):
                     found.append(Examined((other,)))
                 else:
                     incomplete.append(other)
+                    found.append(None)
             else:
                 examined = self.audit.examine(bundle, name, canonical)
                 found.append(self._with_signature(bundle, examined, incomplete))
-        return found, incomplete
+            used.append(self._used(found[-1]) if len(incomplete) == before else None)
+        return found, used, incomplete
+
+    def _used(self, examined: Examined | None) -> Used | None:
+        if examined is None or examined.findings:
+            return None
+        return () if self._signatures is None else self._signatures.used()
 
     def _with_signature(self, bundle: Bundle, examined: Examined, incomplete: list[str]) -> Examined:
         """What is not the anchored credential has no time at which its proofs could be judged."""
@@ -162,7 +222,7 @@ class _Part:
         return replace(examined, findings=(*examined.findings, *found)) if found else examined
 
 
-def _judge(view: ChainView, documents: Mapping[str, Mapping[str, Any]]) -> "SignatureAudit":
+def _judge(view: ChainView, documents: _Documents) -> "SignatureAudit":
     """Loaded where it is needed: what judges proofs takes each process a third of a second."""
     from registry.service.auditsignatures import SignatureAudit
 
@@ -177,7 +237,7 @@ def _start(given: _Given) -> None:
     _part = _Part(given)
 
 
-def _examine(paths: list[str]) -> _Answer:
+def _examine(paths: list[str | Path]) -> _Answer:
     if _part is None:
         raise AssertionError("a process of the pool was not started")
     return _part.examine(paths)

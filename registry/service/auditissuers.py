@@ -1,6 +1,8 @@
-"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists."""
+"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists; and the
+contexts, schemas and templates that their credentials were made with.
+"""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +19,10 @@ from registry.core.notation import LAST_SECOND, hex_text, moment_text, short, ti
 from registry.core.status import ENTRIES_PER_LIST
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
+from registry.service.audittemplates import TemplateAudit
+from registry.service.pinned import known_contexts, known_schemas
 from registry.service.published import MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedIssuers, UnsignedLists
-from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3, PINS
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.key import is_own_key, resolve_did_key
 from registry.standards.proofs.moments import parse_moment
@@ -31,6 +34,10 @@ __all__ = ["IssuerAudit"]
 
 _LOOK = 60  # seconds that a registry may take to read a new block
 _SAME_TIME = 64  # blocks that are looked at for having the same time
+_PINNED: tuple[tuple[str, Callable[[str], frozenset[str]]], ...] = (
+    ("context_changed", known_contexts),
+    ("schema_changed", known_schemas),
+)
 
 Place = tuple[bytes, str, int]
 
@@ -40,15 +47,17 @@ class _Read:
     """One publication: what it was found to show."""
 
     name: str
+    issuers: dict[bytes, PublishedIssuer]
     lists: dict[Place, ShownList] = field(default_factory=dict)
     documents: dict[bytes, DidDocument] = field(default_factory=dict)
+    pinned: dict[tuple[str, str], str] = field(default_factory=dict)  # digests by the finding's code and the address
 
 
 class IssuerAudit:
-    """``read`` each publication, ``add`` each one with the issuers of its batches, then ``finish`` once.
+    """``add`` each publication, then ``finish`` once. ``incomplete`` is added to. ``first_block``: the contract's.
 
-    ``incomplete`` is added to. ``first_block``: the contract's. ``documents`` are those of the first publication that
-    has one, by DID: signatures are judged by them.
+    ``documents`` are those of the first publication that has one, by address and DID: signatures are judged by them.
+    ``grace``: for so many seconds what the chain learnt may be missing from what is published.
     """
 
     def __init__(
@@ -58,69 +67,33 @@ class IssuerAudit:
         first_block: int,
         incomplete: list[str],
         state: AuditState | None = None,
-        only: Collection[bytes] | None = None,
         grace: int = 0,
     ) -> None:
-        """``only``: the issuers that the view was made for; None: all. ``grace``: for so many seconds what the chain
-        learnt may be missing.
-        """
+        self._since = view.block.timestamp - grace
+        self._claimers = {claim.issuer for claim in view.claims}
         self._view = view
-        self._ends: dict[bytes, int] = {}  # of issuers whose last batches are within the grace
-        for key, record in view.batches().items() if grace else ():
-            if record.anchored_at > view.block.timestamp - grace:
-                self._ends[key.issuer] = min(key.first, self._ends.get(key.issuer, key.first))
-        self._only = only
         self._chain = chain
         self._blocks = _Blocks(chain, view.block, first_block)
         self._incomplete = incomplete
         self._state = state
         self._read: list[_Read] = []
-        self._said: dict[str, PublishedIssuers | None] = {}
-        self.documents: dict[str, DidDocument] = {}
+        since = self._since if grace else LAST_SECOND
+        self._templates = TemplateAudit(view.block.hash, incomplete, state, since)
+        self.documents: dict[tuple[bytes, str], DidDocument] = {}
 
-    def read(self, material: IssuerMaterial) -> Iterator[Finding]:
-        """Reads whom a publication is about."""
-        try:
-            self._said[material.name] = material.issuers()
-        except MaterialUnavailable as error:
-            self._incomplete.append(str(error))
-        except MaterialMalformed as error:
-            yield malformed(material, error)
-
-    def scope(self, material: IssuerMaterial) -> frozenset[bytes] | None:
-        """The issuers that it names; None if it says nothing of any, so that nobody can tell which are its own.
-
-        Empty where that could not be read: then it is about those whose batches it lists.
-        """
-        if material.name not in self._said:
-            return frozenset()
-        said = self._said[material.name]
-        named = frozenset() if said is None else frozenset(issuer.address for issuer in said.issuers)
-        return named or None
-
-    @property
-    def lists(self) -> Lists:
-        """Where the publications have lists of the chain's bits, or could have them."""
-        said = [issuer for found in self._said.values() if found is not None for issuer in found.issuers]
-        bases = {issuer.address: issuer.status_base for issuer in said if issuer.status_base is not None}
-        places = [*bases.values(), *(base for issuer in said for base in status_base(issuer.did))]
-        return Lists(bases, frozenset(host for host, _ in map(host_and_path, places) if host))
-
-    def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
+    def add(
+        self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
+    ) -> Iterator[Finding]:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
-        if material.name not in self._said:
-            return
-        published = self._said[material.name]
-        said = published.issuers if published is not None else ()
-        known = {issuer.address for issuer in said}
-        issuers = [issuer for issuer in said if self._only is None or issuer.address in self._only]
+        issuers = published.issuers if published is not None else ()
+        known = {issuer.address for issuer in issuers}
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
             where = Where(address, source=material.name)
             yield find("issuer_unpublished", "its DID, and where its status lists are", "nothing", where)
-        read = _Read(material.name)
+        read = _Read(material.name, {issuer.address: issuer for issuer in issuers})
         self._read.append(read)
         if published is not None:
-            yield from self._contexts(material.name, published.contexts)
+            yield from self._pinned(read, published)
         for issuer in issuers:
             for answer in (self._document(material, read, issuer), self._lists(material, read, issuer)):
                 try:
@@ -129,47 +102,81 @@ class IssuerAudit:
                     self._incomplete.append(str(error))
                 except MaterialMalformed as error:
                     yield malformed(material, error)
+        yield from self._templates.add(material, issuers)
 
-    def finish(self, covers: Callable[[bytes], bool]) -> Iterator[Finding]:
-        """The publications against each other, each further one against the first; and who is in none of them, though
-        it claims a DID of theirs. ``covers``: whether one of them is about an issuer.
+    @property
+    def named(self) -> dict[str, set[bytes]]:
+        """The addresses that each publication tells of, by its name."""
+        return {read.name: set(read.issuers) for read in self._read}
+
+    @property
+    def lists(self) -> Lists:
+        """Where the publications have lists of the chain's bits, or could have them."""
+        said = [issuer for read in self._read for issuer in read.issuers.values()]
+        bases = {issuer.address: issuer.status_base for issuer in said if issuer.status_base is not None}
+        places = [*bases.values(), *(base for issuer in said for base in status_base(issuer.did))]
+        return Lists(bases, frozenset(host for host, _ in map(host_and_path, places) if host))
+
+    def finish(self, copies: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+        """The publications against each other, by the issuers that they have in common: each version of a thing against
+        the first one. ``copies``: by name, the publications of the same registry, the first one first.
         """
-        yield from self._left_out(covers)
-        for other in self._read[1:]:
-            first = self._read[0]
-            for place in sorted(first.lists.keys() & other.lists.keys()):
-                ours, theirs = first.lists[place], other.lists[place]
-                start, end = self._blocks.of(ours.valid_from)
+        yield from self._compare_entries()
+        first_list: dict[tuple[Place, int], ShownList] = {}
+        first_document: dict[bytes, tuple[str, bytes]] = {}
+        for number, read in enumerate(self._read):
+            for place, shown in sorted(read.lists.items()):
+                start, end = self._blocks.of(shown.valid_from)
                 if start == end:  # otherwise they may be of two blocks of one time; each was held against the chain
-                    yield from compare_lists(ours, theirs)
-            for address in sorted(first.documents.keys() & other.documents.keys()):
-                mine, hashed = first.documents[address].hash, other.documents[address].hash
-                if mine != hashed:
-                    where = Where(address, source=other.name)
-                    yield find("did_document_differs", f"{mine.hex()}, as in {first.name}", hashed.hex(), where)
+                    yield from compare_lists(first_list.setdefault((place, shown.valid_from), shown), shown)
+            for address, document in sorted(read.documents.items()):
+                name, ours = first_document.setdefault(address, (read.name, document.hash))
+                if ours != document.hash:
+                    where = Where(address, source=read.name)
+                    yield find("did_document_differs", f"{ours.hex()}, as in {name}", document.hash.hex(), where)
+            related = [
+                other
+                for other in self._read[:number]
+                if other.name in copies[read.name] or not other.issuers.keys().isdisjoint(read.issuers)
+            ]
+            yield from self._compare_pinned(read, related)
+        yield from self._templates.finish()
 
-    def _left_out(self, covers: Callable[[bytes], bool]) -> Iterator[Finding]:
-        said = [issuer for found in self._said.values() if found is not None for issuer in found.issuers]
-        bases = {base for issuer in said if (base := _base(issuer.did))}
-        named: dict[bytes, set[str]] = {}
-        for claim in self._view.claims:
-            if _base(claim.did) in bases and not covers(claim.issuer) and self._view.next_index.get(claim.issuer):
-                named.setdefault(claim.issuer, set()).add(claim.did)
-        for address, dids in sorted(named.items()):
-            observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
-            yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
+    def _compare_pinned(self, read: _Read, others: Sequence[_Read]) -> Iterator[Finding]:
+        """What this program knows is held against that, and not against other copies."""
+        for code, known in _PINNED:
+            for url, digest in sorted((key[1], digest) for key, digest in read.pinned.items() if key[0] == code):
+                first = next((other for other in others if (code, url) in other.pinned), None)
+                if first is not None and first.pinned[code, url] != digest and not known(url):
+                    expected = f"{short(url, 200)}: {first.pinned[code, url]}, as in {first.name}"
+                    yield find(code, expected, digest, Where(source=f"{read.name} {url}"))
 
-    def _contexts(self, name: str, contexts: Mapping[str, bytes]) -> Iterator[Finding]:
+    def _compare_entries(self) -> Iterator[Finding]:
+        """An issuer that has nothing on chain may be newer than a copy."""
+        first: dict[bytes, tuple[str, str]] = {}
+        for read in self._read:
+            for address, issuer in sorted(read.issuers.items()):
+                if not self._view.next_index.get(address):
+                    continue
+                lists = "no lists" if issuer.status_base is None else f"lists below {short(issuer.status_base, 200)}"
+                said = f"{short(issuer.did, 200)}, {lists}"
+                name, ours = first.setdefault(address, (read.name, said))
+                if ours != said:
+                    where = Where(address, source=read.name)
+                    yield find("mirrors_differ", f"issuers: {ours}, as {name} says", f"issuers: {said}", where)
+
+    def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""
-        for url, digest in sorted(contexts.items()):
-            found = digest.hex()
-            known = {PINS[url].digest} if url in PINS else set()
-            if url == OPEN_BADGES_3_0_3:
-                known.add(FIRST_DIGEST)  # both were published
-            before = self._state.contexts.setdefault((name, url), found) if self._state is not None else found
-            if before != found or (known and found not in known):
-                expected = before if before != found else " or ".join(sorted(known))
-                yield find("context_changed", f"{short(url, 200)}: {expected}", found, Where(source=f"{name} {url}"))
+        state = self._state
+        seen = (state.contexts, state.schemas) if state is not None else (None, None)
+        for (code, known), listed, earlier in zip(_PINNED, (published.contexts, published.schemas), seen, strict=True):
+            for url, digest in sorted(listed.items()):
+                found = read.pinned[code, url] = digest.hex()
+                right = known(url)
+                before = earlier.setdefault((read.name, url), found) if earlier is not None else found
+                if before != found or (right and found not in right):
+                    expected = before if before != found else " or ".join(sorted(right))
+                    yield find(code, f"{short(url, 200)}: {expected}", found, Where(source=f"{read.name} {url}"))
 
     # --- DID documents ---
 
@@ -185,7 +192,7 @@ class IssuerAudit:
         except InputError as error:
             raise MaterialMalformed(f"the DID document of {short(issuer.did)} cannot be read: {error}") from error
         read.documents[issuer.address] = document
-        self.documents.setdefault(issuer.did, document)
+        self.documents.setdefault((issuer.address, issuer.did), document)
         if issuer.document is not None and document.hash != issuer.document:
             yield find("did_document_differs", f"the document {issuer.document.hex()}", document.hash.hex(), where)
         account = Account(self._view.chain_id, issuer.address)
@@ -198,20 +205,26 @@ class IssuerAudit:
 
     def _acts(self, address: bytes) -> bool:
         """Whether it has anchored or claimed anything: before that, there is nothing to be said of it."""
-        return bool(self._view.next_index.get(address)) or any(claim.issuer == address for claim in self._view.claims)
+        return bool(self._view.next_index.get(address)) or address in self._claimers
 
     def _claims(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
-        told = sum(batch.size for batch in self._view.history if batch.key.issuer == issuer.address)
-        if told < self._view.next_index.get(issuer.address, 0):
-            return  # events are missing, and claims may be among them
-        mine = [claim for claim in self._view.claims if claim.issuer == issuer.address]
+        """By the state, for what is published; what else was claimed, by the history. Raises ChainError."""
+        view, address = self._view, issuer.address
+        if not self._acts(address) or self._chain.read_claim(address, issuer.did, document.hash, view.block):
+            return
+        mine = [claim for claim in view.claims if claim.issuer == address]
         claimed = [claim.document_hash for claim in mine if claim.did == issuer.did]
-        if not claimed and self._acts(issuer.address):
+        if claimed or self._chain.read_claim(address, issuer.did, bytes(32), view.block):
+            expected = f"a document that was claimed: {claimed[-1].hex() if claimed else 'none'}"
+            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
+        elif address in view.incomplete():
+            self._incomplete.append(
+                f"Whether {hex_text(address)} claimed {short(issuer.did)} with another document than the one in "
+                f"{where.source} could not be asked: the node has not got all events."
+            )
+        else:
             others = ", ".join(sorted({claim.did for claim in mine})) or "no claim"
             yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
-        elif claimed and document.hash not in claimed:
-            expected = f"a document that was claimed: {claimed[-1].hex()}"
-            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
 
     def _former_keys(
         self, name: str, issuer: PublishedIssuer, document: DidDocument, where: Where
@@ -230,10 +243,10 @@ class IssuerAudit:
     # --- status lists ---
 
     def _lists(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
-        end = self._view.next_index.get(issuer.address, 0)
+        end = self._reach(issuer.address)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
-            numbers = range(-(-self._ends.get(issuer.address, end) // ENTRIES_PER_LIST))
+            numbers = range(-(-end // ENTRIES_PER_LIST))
             wanted = {(issuer.address, purpose, number) for purpose in PURPOSES for number in numbers}
         if self._state is not None:  # what was there once may not go, whatever is said of the issuer now
             seen = {key[1:] for key in self._state.lists if key[0] == material.name and key[1] == issuer.address}
@@ -245,6 +258,17 @@ class IssuerAudit:
                 self._incomplete.append(str(error))
             except MaterialMalformed as error:
                 yield malformed(material, error)
+
+    def _reach(self, address: bytes) -> int:
+        """Up to which index the issuer has batches; what a node says is its next index may be anything."""
+        return max(
+            (
+                key.first + record.size
+                for key, record in self._view.batches().items()
+                if key.issuer == address and record.anchored_at <= self._since
+            ),
+            default=0,
+        )
 
     def _list(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer, place: Place) -> Iterator[Finding]:
         _, purpose, number = place
@@ -310,8 +334,11 @@ class IssuerAudit:
         self, credential: dict[str, Any], issuer: PublishedIssuer, shown: ShownList, where: Where
     ) -> Iterator[Finding]:
         """Keys are judged at the time that the proof names, and no earlier than the list's own."""
-        at = max([shown.valid_from, *_moments_of(credential)])
-        report = verify_proofs(credential, _keys(issuer.did, self.documents), at, controller=issuer.did)
+        proofs = credential.get("proof", [])
+        created = [_created(proof) for proof in (proofs if isinstance(proofs, list) else [proofs])]
+        at = max([shown.valid_from, *(moment for moment in created if moment is not None)])
+        keys = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))
+        report = verify_proofs(credential, keys, at, controller=issuer.did)
         named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
         if report.status is ProofStatus.NONE:
             yield find("status_list_unsigned", named, "no proof", where)
@@ -329,7 +356,7 @@ class IssuerAudit:
         """Whether the key that would sign the list is one by which it can be verified."""
         signer = material.list_signer(issuer)
         at = max(shown.valid_from, signer.since)
-        found = _keys(issuer.did, self.documents)(signer.method)
+        found = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))(signer.method)
         key = check_key(found, at, "assertionMethod", issuer.did)
         expected = f"a key of {short(issuer.did, 200)} that is good at {moment_text(at)}"
         if isinstance(key, KeyProblem):
@@ -361,8 +388,8 @@ class IssuerAudit:
             self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
 
 
-def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
-    """Keys of the issuer, by the published documents or because they are their own DID: nobody else is asked."""
+def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:
+    """Keys of the issuer, by its published document or because they are their own DID: nobody else is asked."""
 
     def resolve(url: str) -> VerificationKey | KeyProblem:
         did = url.partition("#")[0]
@@ -370,17 +397,11 @@ def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
             return KeyProblem(ProofCode.WRONG_CONTROLLER, f"The key is one of {short(did, 200)}.")
         if is_own_key(did):
             return resolve_did_key(url)
-        document = documents.get(did)
         if document is None:
             return KeyProblem(ProofCode.KEY_UNREACHABLE, f"The DID document of {short(did, 200)} is not published.")
         return document.key(url)
 
     return resolve
-
-
-def _base(did: str) -> str:
-    """What the did:webs of one registry's own issuers have in common; "" for any other DID."""
-    return did.rpartition(":issuers:")[0] if did.startswith("did:web:") else ""
 
 
 def _methods(document: DidDocument) -> Sequence[str]:
@@ -389,14 +410,9 @@ def _methods(document: DidDocument) -> Sequence[str]:
     return [f"{document.did}{name}" if name.startswith("#") else name for name in names]
 
 
-def _moments_of(credential: Mapping[str, Any]) -> list[int]:
-    """When its proofs say that they were made."""
-    proofs = credential.get("proof", [])
-    created = [
-        proof.get("created") for proof in (proofs if isinstance(proofs, list) else [proofs]) if type(proof) is dict
-    ]
-    moments = [parse_moment(moment) for moment in created if isinstance(moment, str)]
-    return [moment for moment in moments if moment is not None]
+def _created(proof: object) -> int | None:
+    moment = proof.get("created") if isinstance(proof, dict) else None
+    return parse_moment(moment) if isinstance(moment, str) else None
 
 
 class _Blocks:

@@ -1,7 +1,7 @@
 """The proofs of credentials that are handed in, judged as of their anchors, by published DID documents alone."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
@@ -14,7 +14,9 @@ from registry.standards.did.document import Account, DidDocument, parse_did_docu
 from registry.standards.did.resolver import DidResolver
 from registry.standards.proofs.report import ProofCode, ProofOutcome, ProofStatus
 
-__all__ = ["SignatureAudit"]
+__all__ = ["Documents", "SignatureAudit"]
+
+T = TypeVar("T")
 
 _CODES = {ProofCode.CREATED_IN_FUTURE: "proof_after_anchor", ProofCode.KEY_OUT_OF_INTERVAL: "key_outside_interval"}
 
@@ -22,18 +24,37 @@ _CODES = {ProofCode.CREATED_IN_FUTURE: "proof_after_anchor", ProofCode.KEY_OUT_O
 _COVERED = (ProofCode.UNMAPPED_TERMS,)
 
 
-class SignatureAudit:
-    """``documents``: the published DID documents as parsed JSON, by DID. Nobody is asked for others."""
+class Documents(Generic[T]):
+    """What is published of DIDs, by issuer's address and DID: a DID may be named for a stranger's address, too."""
 
-    def __init__(self, view: ChainView, documents: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, documents: Mapping[tuple[bytes, str], T]) -> None:
+        self._own = documents
+        self._first: dict[str, T] = {}
+        for (_, did), document in documents.items():
+            self._first.setdefault(did, document)
+
+    def of(self, address: bytes, did: str) -> T | None:
+        """That of the address; the first one there is where none is published for it."""
+        found = self._own.get((address, did))
+        return self._first.get(did) if found is None else found
+
+
+class SignatureAudit:
+    """``documents``: published DID documents as parsed JSON, by address and DID. Nobody is asked for others."""
+
+    def __init__(self, view: ChainView, documents: Mapping[tuple[bytes, str], Mapping[str, Any]]) -> None:
         self._view = view
-        self._documents = {did: parse_did_document(dict(content), did) for did, content in documents.items()}
+        self._documents = Documents(
+            {(address, did): parse_did_document(dict(found), did) for (address, did), found in documents.items()}
+        )
         self._claims = {(claim.issuer, claim.did, claim.document_hash): claim.claimed_at for claim in view.claims}
-        resolver = DidResolver(None, lambda: 0)
-        self._judging = Judging(resolver, lambda: 0, pinned=self._documents.get)
+        self._address = b""
+        self._used: set[tuple[str, str]] = set()
+        self._judging = Judging(DidResolver(None, lambda: 0), lambda: 0, pinned=self._look_up)
 
     def examine(self, bundle: Bundle, where: Where, incomplete: list[str]) -> Iterator[Finding]:
         """``where``: the place that the bundle was found to have on chain. Adds to ``incomplete``; never raises."""
+        self._used.clear()
         address, credential = where.issuer, bundle.credential
         if credential is None or address is None or where.root is None or where.first is None:
             return
@@ -43,7 +64,8 @@ class SignatureAudit:
         clear, _ = open_credential(credential)
         did = (None if clear is None else issuer_did(clear)) or ""
         brought = self._brought(bundle, address, did, record.anchored_at)
-        document = self._documents.get(did) or brought
+        self._address = address
+        document = self._look_up(did) or brought
         if document is not None and not document.did.startswith("did:key:"):
             yield from self._account(document, address, where)
         documents = () if brought is None else (brought,)
@@ -61,6 +83,14 @@ class SignatureAudit:
                 f"Proofs of {short(did, 200)} could not be judged ({check.code}): {short(check.detail, 300)}"
             )
 
+    def used(self) -> tuple[tuple[str, str], ...]:
+        """What the last bundle was judged by: DIDs that were looked up (and ""), or whose claim (and its hash)."""
+        return tuple(sorted(self._used))
+
+    def _look_up(self, did: str) -> DidDocument | None:
+        self._used.add((did, ""))
+        return self._documents.of(self._address, did)
+
     def _account(self, document: DidDocument, address: bytes, where: Where) -> Iterator[Finding]:
         if not document.names(Account(self._view.chain_id, address)):
             named = ", ".join(sorted(hex_text(account.address) for account in document.accounts)) or "no account"
@@ -75,6 +105,7 @@ class SignatureAudit:
             found = parse_did_document(dict(bundle.issuer_document), did)
         except InputError:
             return None  # then it is as if it were not there: the proofs are judged without it
+        self._used.add((did, found.hash.hex()))
         claimed_at = self._claims.get((address, did, found.hash))
         return found if claimed_at is not None and claimed_at <= anchored_at else None
 

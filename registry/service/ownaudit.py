@@ -39,5 +39,4 @@ class OwnAudit:
         yield from audit_database(self.context.database, chain, view, declared)
         material = OwnIssuers(self.context, self.issuers, self.identities, self.lists)
         audit = IssuerAudit(view, chain, self.first_block, incomplete)
-        yield from audit.read(material)
-        yield from audit.add(material, set())
+        yield from audit.add(material, material.issuers(), set())

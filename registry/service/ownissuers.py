@@ -10,7 +10,7 @@ from registry.service.errors import BusyError, NotFoundError
 from registry.service.identities import Identities
 from registry.service.issuers import SIGNS_HERE, Issuer, Issuers
 from registry.service.published import MaterialUnavailable
-from registry.service.publishedissuers import ListSigner, PublishedIssuer, PublishedIssuers
+from registry.service.publishedissuers import ListSigner, PublishedIssuer, PublishedIssuers, PublishedTemplate
 from registry.service.statuslists import StatusLists
 
 __all__ = ["OwnIssuers"]
@@ -29,7 +29,7 @@ class OwnIssuers:
         self._issuers = {issuer.address: issuer for issuer in issuers.all()}
 
     def issuers(self) -> PublishedIssuers:
-        return PublishedIssuers(tuple(_published(issuer) for issuer in self._issuers.values()), {})
+        return PublishedIssuers(tuple(_published(issuer) for issuer in self._issuers.values()), {}, {})
 
     def document(self, issuer: PublishedIssuer) -> bytes | None:
         try:
@@ -47,6 +47,12 @@ class OwnIssuers:
         except ChainUnreachable as error:
             message = f"The {purpose} list {number} of {issuer.name} was not audited: {error}"
             raise MaterialUnavailable(message) from error
+
+    def templates(self, issuer: PublishedIssuer) -> None:
+        """They are looked at in the tables."""
+
+    def template(self, issuer: PublishedIssuer, template: PublishedTemplate) -> None:
+        """As ``templates``."""
 
     def list_signer(self, issuer: PublishedIssuer) -> ListSigner:
         try:

@@ -6,6 +6,7 @@ Nothing is repaired. What the database saw behind the audited block is left to t
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, select, type_coerce
@@ -27,13 +28,14 @@ from registry.core.audit_database import (
 )
 from registry.core.audit_published import PublishedBatch
 from registry.core.model import StatusWords
+from registry.core.notation import short
 from registry.core.status import word_and_mask
 from registry.service import operations
 from registry.service.batching import Batch, BatchState, load_batches
 from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
 from registry.store.database import Database
-from registry.store.tables import batches, chain_status, credentials, issuers, status_requests
+from registry.store.tables import batches, chain_status, credentials, issuers, status_requests, templates
 
 __all__ = ["audit_database"]
 
@@ -79,6 +81,20 @@ def _audit_tables(
     asked, shown = _requests(connection, addresses, view)
     own = OwnWords(_followed(connection), _unasked(connection, addresses, asked))
     yield from audit_statuses(view, shown, addresses.values(), own)
+    yield from _templates(connection, addresses)
+
+
+def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
+    columns = templates.c
+    content_as_it_is = type_coerce(columns.content, NullType()).label("content")
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(columns.issuer_id, columns.name, columns.digest, content_as_it_is).order_by(columns.id)
+    )
+    for row in rows:
+        found = sha256(_bytes(row.content) or b"").digest()
+        if found != row.digest:
+            where = Where(addresses[row.issuer_id], source=f"the template {short(row.name)}")
+            yield find("stored_template_differs", f"SHA-256 {row.digest.hex()}", found.hex(), where)
 
 
 def _check_types(known: Iterable[Batch], addresses: Mapping[int, object]) -> None:

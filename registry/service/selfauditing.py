@@ -108,12 +108,13 @@ class SelfAudit:
 
     def _audit(self) -> dict[str, Any]:
         context = self.context
+        ours = {issuer.address for issuer in self.issuers.all()}
         auditing = Auditing(
             chains=[NamedChain("this registry's node", context.chain)],
             materials=[OwnMaterial(context, self.issuers, self.batching)],
             first_block=self.inside.first_block,
-            issuers=frozenset(issuer.address for issuer in self.issuers.all()),
-            named=False,
+            issuers=ours,
+            expected=ours,
         )
         report = auditing.run(lambda chain, view, _declared, incomplete: self.inside(chain, view, {}, incomplete))
         document = report_to_json(report, context.clock())

@@ -10,7 +10,7 @@ import pytest
 
 from registry.core import leaf
 from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, fingerprint, in_order
-from registry.core.audit_chain import AnchoredBatch, ChainView, audit_chain, compare_nodes, located
+from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain, located
 from registry.core.audit_credentials import CredentialAudit, Lists
 from registry.core.audit_database import (
     StoredBatch,
@@ -20,7 +20,14 @@ from registry.core.audit_database import (
     audit_statuses,
     audit_stored_batches,
 )
-from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root
+from registry.core.audit_nodes import compare_nodes
+from registry.core.audit_published import (
+    PublishedAudit,
+    PublishedBatch,
+    issuers_elsewhere,
+    packed_root,
+    repeated_leaves,
+)
 from registry.core.bundle import build_bundle
 from registry.core.canonical import canonicalize
 from registry.core.merkle import MerkleTree
@@ -101,7 +108,7 @@ class World:
     def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
         audit = PublishedAudit(self.view)
         findings = [finding for item in published or self.published() for finding in audit.add(*item)]
-        return findings + audit.finish()
+        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {})]
 
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
@@ -194,6 +201,7 @@ def test_pruned_history_that_the_material_fills_is_no_fault(world: World) -> Non
 def test_overlapping_batches(world: World) -> None:
     key = BatchKey(ISSUER, 3, b"\x55" * 32)
     world.records[key] = BatchRecord(2, 1, 0, 4)
+    world.history.append(AnchoredBatch(key, 2, 4, b"\x04" * 32, b"\x04" * 32))
     assert codes(audit_chain(world.view)) == ["sequence_overlap"]
 
 
@@ -210,6 +218,78 @@ def test_an_event_without_record(world: World) -> None:
 def test_a_record_that_differs_from_its_event(world: World) -> None:
     world.history[0] = replace(world.history[0], block_number=3)
     assert codes(audit_chain(world.view)) == ["record_differs"]
+
+
+def test_a_record_whose_event_is_not_told_though_earlier_ones_are(world: World) -> None:
+    gone = world.history.pop(1)
+    [finding, _] = audit_chain(world.view)
+    assert (finding.code, finding.where.root) == ("record_differs", gone.key.root)
+    assert finding.observed == "none"
+
+
+def test_events_that_are_gone_before_the_first_one_were_pruned(world: World) -> None:
+    del world.history[0]
+    assert codes(audit_chain(world.view)) == ["history_incomplete"]
+
+
+def test_an_event_that_is_told_twice(world: World) -> None:
+    world.history.append(replace(world.history[0], block_number=3))
+    assert codes(audit_chain(world.view)) == ["record_differs"]
+
+
+@pytest.mark.parametrize(
+    "block", [BlockRef(1, b"\x01" * 32, 1_800_000_007), BlockRef(1, b"\x0f" * 32, 1_800_000_000)], ids=["time", "hash"]
+)
+def test_a_record_and_the_block_of_its_event(world: World, block: BlockRef) -> None:
+    right = BlockRef(1, b"\x01" * 32, 1_800_000_000)
+    assert audit_chain(replace(world.view, blocks={1: right})) == []
+    assert codes(audit_chain(replace(world.view, blocks={1: block}))) == ["record_differs"]
+
+
+def voided(world: World, at: int = 1_800_000_500) -> ChainView:
+    record = world.records[world.keys[1]]
+    assert record is not None
+    world.records[world.keys[1]] = replace(record, revoked_at=at)
+    return replace(world.view, voided_in={world.keys[1]: 5}, blocks={5: BlockRef(5, b"\x05" * 32, 1_800_000_500)})
+
+
+def test_a_voided_batch_is_no_fault(world: World) -> None:
+    assert audit_chain(voided(world)) == []
+
+
+def test_a_batch_that_was_voided_and_is_not_any_more(world: World) -> None:
+    [finding] = audit_chain(voided(world, at=0))
+    assert (finding.code, finding.where.root, finding.where.block_number) == (
+        "revocation_undone", world.keys[1].root, 5,
+    )  # fmt: skip
+
+
+def test_a_batch_that_is_voided_and_no_event_says_so(world: World) -> None:
+    assert codes(audit_chain(replace(voided(world), voided_in={}))) == ["status_differs"]
+
+
+def test_a_batch_that_was_voided_at_another_time(world: World) -> None:
+    assert codes(audit_chain(voided(world, at=1_800_000_400))) == ["status_differs"]
+
+
+def test_an_event_that_voids_a_batch_that_never_was(world: World) -> None:
+    view = replace(world.view, voided_in={BatchKey(ISSUER, 0, b"\x66" * 32): 5})
+    assert codes(audit_chain(view)) == ["record_missing"]
+
+
+def test_a_claim_that_the_state_does_not_have(world: World) -> None:
+    claim = Claim(ISSUER, DID, b"\x0d" * 32, 1_800_000_100)
+    assert audit_chain(replace(world.view, claimed={claim: claim.claimed_at})) == []
+    for since in (0, claim.claimed_at + 1):
+        assert codes(audit_chain(replace(world.view, claimed={claim: since}))) == ["claim_differs"]
+
+
+def test_very_many_words_that_differ(world: World) -> None:
+    world.told = {(ISSUER, number): StatusWords(1, 0) for number in range(150)}
+    findings = audit_chain(world.view)
+    assert codes(findings) == ["revocation_undone"] * 101
+    assert findings[-1].observed == "50 more words that differ"
+    assert findings[-1].where.index == 100 * 256
 
 
 def test_a_revocation_that_was_undone(world: World) -> None:
@@ -235,24 +315,29 @@ def test_a_status_bit_without_event(world: World) -> None:
             view, records={**view.records, BatchKey(ISSUER, 0, b"\x01" * 32): BatchRecord(5, 1, 0, 1)}
         ),
         lambda view: replace(view, history=view.history[:1] + view.history[2:]),
-        lambda view: replace(view, history=view.history[:2]),
         lambda view: replace(view, words={(ISSUER, 0): StatusWords(1, 0)}),
+        lambda view: replace(view, changes={(ISSUER, 0): [(2, StatusWords(1, 0))]}),
+        lambda view: replace(view, voided_in={view.history[0].key: 2}),
+        lambda view: replace(view, claims=(Claim(ISSUER, DID, b"\x0d" * 32, 1_800_000_100),)),
     ],
-    ids=["chain", "code", "block", "next index", "record", "event", "newest event", "word"],
+    ids=["chain", "code", "block", "next index", "record", "event", "word", "status", "void", "claim"],
 )
 def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainView]) -> None:
     assert codes(compare_nodes(world.view, change(world.view), "second")) == ["nodes_disagree"]
 
 
-@pytest.mark.parametrize("left", [0, 1, 2])
-def test_a_node_that_has_thrown_away_the_oldest_events(world: World, left: int) -> None:
-    """Nodes prune; the state says the same of all of them."""
-    whole = world.view
-    history = whole.history[3 - left :]
-    pruned = replace(whole, history=history, records={batch.key: whole.records[batch.key] for batch in history})
-    [finding] = compare_nodes(whole, replace(pruned, records=whole.records), "second")
-    assert (finding.code, finding.observed) == ("history_incomplete", f"{left} of 3 batches in events")
-    assert compare_nodes(pruned, whole, "second") == []
+def test_a_node_that_has_pruned_its_history_does_not_disagree(world: World) -> None:
+    whole = replace(world.view, changes={(ISSUER, 0): [(1, StatusWords(1, 0))]})
+    for kept in (1, 0):
+        pruned = replace(world.view, history=world.view.history[len(world.history) - kept :])
+        assert codes(compare_nodes(whole, pruned, "second")) == ["history_incomplete"]
+        assert compare_nodes(pruned, whole, "second") == []  # of the first node, audit_chain has said it
+
+
+def test_a_first_node_that_knows_nothing_of_an_issuer(world: World) -> None:
+    pruned = replace(world.view, history=(), records={}, next_index={})
+    [finding] = compare_nodes(pruned, world.view, "second")
+    assert (finding.code, finding.where.source) == ("history_incomplete", None)
 
 
 # --- published ------------------------------------------------------------------------------------------------------
@@ -316,6 +401,35 @@ def test_published_ranges_that_overlap(world: World) -> None:
 def test_a_batch_listed_twice(world: World) -> None:
     material = world.published()
     assert codes(world.audit([*material, material[0]])) == ["published_twice"]
+    other = (replace(material[0][0], size=4), material[0][1])
+    assert codes(world.audit([*material, other])) == ["published_twice", "size_differs"]
+
+
+def test_a_batch_that_is_called_voided_and_is_not(world: World) -> None:
+    material = world.published()
+    material[0] = (replace(material[0][0], revoked=True), material[0][1])
+    assert codes(world.audit(material)) == ["voided_not_on_chain"]
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(300, []), (301, ["accepted_after_anchor"])])
+def test_a_batch_that_was_accepted_after_it_was_anchored(world: World, seconds: int, found: list[str]) -> None:
+    material = world.published()
+    said = replace(material[0][0], accepted_from=1_800_000_000 + seconds, declared_delay=60)
+    material[0] = (said, material[0][1])
+    assert codes(world.audit(material)) == found
+
+
+def test_whose_batches_a_publication_has_to_have(world: World) -> None:
+    world.anchor([credential(99)], OTHER)
+    view = replace(world.view, next_index={ISSUER: 14, OTHER: 1})
+    for issuers, expected in ((None, ["leaves_missing"]), ({ISSUER, OTHER}, ["leaves_missing"]), ({ISSUER}, [])):
+        audit = PublishedAudit(view)
+        for item in world.published()[:3]:
+            audit.add(*item)
+        assert codes(audit.finish(issuers)) == expected
+    [finding] = issuers_elsewhere(view, {ISSUER})
+    assert (finding.code, finding.severity, finding.where.issuer) == ("issuer_elsewhere", Severity.INFO, OTHER)
+    assert list(issuers_elsewhere(view, {ISSUER, OTHER})) == []
 
 
 def test_a_leaf_repeated_within_a_batch(world: World) -> None:

@@ -19,6 +19,7 @@ from outside import (
     ARTIFACT,
     REVOKED,
     SALT,
+    TEMPLATE,
     World,
     canonical,
     credential,
@@ -361,6 +362,137 @@ def context_with_another_meaning(world: World) -> Answer:
     entry["sha256"] = "55" * 32
     (world.published / "issuers.json").write_bytes(canonical(document))
     return published(world)
+
+
+# --- templates, contexts, schemas -------------------------------------------------------------------------------------
+
+
+SECOND_EDITION = {**TEMPLATE, "name": "Statistics, second edition"}
+
+
+def exchange_template(world: World, template: Any) -> None:
+    """Another content with its right digest, under the address that the template has."""
+    [entry] = world.templates(world.issuers_listing)
+    content = canonical(template)
+    world.template_file(entry["sha256"]).unlink()
+    world.template_file(sha(content).hex()).write_bytes(content)
+    world.bend_issuers(lambda document: world.templates(document)[0].update(sha256=sha(content).hex()))
+
+
+@finds("template_changed")
+def template_content_changed_under_its_digest(world: World) -> Answer:
+    [entry] = world.templates(world.issuers_listing)
+    world.template_file(entry["sha256"]).write_bytes(canonical(SECOND_EDITION))
+    return published(world)
+
+
+@finds("template_changed")
+def template_exchanged_under_its_address(world: World) -> Answer:
+    exchange_template(world, SECOND_EDITION)
+    return published(world)
+
+
+@finds("template_changed")
+def template_digest_changed_between_two_audits(world: World) -> Answer:
+    seen_clean(world)
+    exchange_template(world, SECOND_EDITION)
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_exchanged_with_its_address(world: World) -> Answer:
+    """Consistent in itself: only who looked before knows that there was another one."""
+    seen_clean(world)
+    [before] = world.templates(world.issuers_listing)
+    exchange_template(world, SECOND_EDITION)
+    [entry] = world.templates(world.issuers_listing)
+    url = entry["url"].replace(before["sha256"], entry["sha256"])
+    world.bend_issuers(lambda document: world.templates(document)[0].update(url=url))
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_withheld(world: World) -> Answer:
+    [entry] = world.templates(world.issuers_listing)
+    world.template_file(entry["sha256"]).unlink()
+    return published(world)
+
+
+@finds("template_missing")
+def template_taken_out_of_the_list(world: World) -> Answer:
+    seen_clean(world)
+    world.bend_issuers(lambda document: world.templates(document).clear())
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_deleted_by_the_registry(world: World) -> Answer:
+    seen_clean(world)
+    assert world.sql("DELETE FROM templates") == 1
+    world.registry("publish", world.published)
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_changed_in_the_tables_with_its_digest(world: World) -> Answer:
+    seen_clean(world)
+    content = canonical(SECOND_EDITION)
+    assert world.sql("UPDATE templates SET content = ?, digest = ?", content, sha(content)) == 1
+    world.registry("publish", world.published)
+    return watched(world, "--published", world.published)
+
+
+@finds("mirrors_differ")
+def template_that_one_mirror_does_not_list(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    world.bend_issuers(lambda document: world.templates(document).clear(), mirror)
+    return published(world, "--published", mirror)
+
+
+@finds("stored_template_differs")
+def template_changed_in_the_tables(world: World) -> Answer:
+    assert world.sql("UPDATE templates SET content = ?", canonical(SECOND_EDITION)) == 1
+    return inside(world)
+
+
+def relist(world: World, name: str, url: str, digest: str, place: Any = None) -> None:
+    """``name``: "contexts" or "schemas"."""
+
+    def change(document: Any) -> None:
+        document[name] = [item for item in document[name] if item["url"] != url]
+        document[name].append({"url": url, "sha256": digest})
+
+    world.bend_issuers(change, place)
+
+
+@finds("context_changed")
+def context_of_the_issuers_own_changed_between_two_audits(world: World) -> Answer:
+    relist(world, "contexts", "https://uni.example/terms/v1", "44" * 32)
+    seen_clean(world)
+    relist(world, "contexts", "https://uni.example/terms/v1", "55" * 32)
+    return watched(world, "--published", world.published)
+
+
+@finds("context_changed")
+def context_that_two_mirrors_show_differently(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    relist(world, "contexts", "https://uni.example/terms/v1", "44" * 32)
+    relist(world, "contexts", "https://uni.example/terms/v1", "55" * 32, mirror)
+    return published(world, "--published", mirror)
+
+
+@finds("schema_changed")
+def schema_with_another_content(world: World) -> Answer:
+    relist(world, "schemas", world.issuers_listing["schemas"][0]["url"], "55" * 32)
+    return published(world)
+
+
+@finds("schema_changed")
+def schema_changed_between_two_audits(world: World) -> Answer:
+    relist(world, "schemas", "https://uni.example/schema.json", "44" * 32)
+    seen_clean(world)
+    relist(world, "schemas", "https://uni.example/schema.json", "55" * 32)
+    return watched(world, "--published", world.published)
 
 
 def issuers_of(world: World) -> Any:
