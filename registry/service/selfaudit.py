@@ -1,12 +1,16 @@
 """An internal audit: the registry's own tables, read as they are, for ``registry.core.audit_database`` to judge.
 
-Nothing is repaired. What the database saw behind the audited block is left to the next audit.
+Nothing is repaired. What the database saw behind the audited block is left to the next audit. The tables may hold
+anything (SQLite keeps any type in any column), so values are taken as the driver gives them, and looked at here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
-from sqlalchemy import Connection, select, type_coerce
+import orjson
+from sqlalchemy import Column, Connection, select, type_coerce
+from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
 from anchors.base import Chain
@@ -16,24 +20,39 @@ from registry.core.audit_database import (
     Lookups,
     StoredBatch,
     StoredCredential,
+    StoredIssuer,
     StoredStatus,
     audit_erasures,
     audit_rows,
     audit_statuses,
     audit_stored_batches,
+    audit_stored_issuers,
+    audit_stored_words,
 )
 from registry.core.audit_published import PublishedBatch
-from registry.service.batching import Batch, BatchState, load_batches
+from registry.core.canonical import MAX_INTEGER
+from registry.core.model import StatusWords
+from registry.core.notation import short
+from registry.core.status import ENTRIES_PER_WORD
+from registry.service.batching import BatchState
 from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
-from registry.store.database import Database
-from registry.store.tables import batches, credentials, issuers, status_requests
+from registry.store.database import AnyRow, Database
+from registry.store.tables import batches, chain_blocks, chain_status, credentials, issuers, status_requests
 
 __all__ = ["audit_database"]
 
 _PAGE = 1_000
+_LARGEST_BATCH = 1 << 24  # the contract's own limit
 _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
 _BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
+_REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL")
+_TOMBSTONES = ("WITHDRAWN", "UNUSED", "NEEDS_RESUBMIT", "ERASED")
+_STATES = ("LIVE", "RESERVED", *_TOMBSTONES)
+
+
+class _Unreadable(Exception):
+    """A row holds what its columns cannot hold; the text says which."""
 
 
 def audit_database(
@@ -43,43 +62,244 @@ def audit_database(
 
     Raises ChainError.
     """
-    lookups = Lookups(lambda number: _hash_of(chain, number), lambda transaction: _succeeded(chain, transaction))
+    lookups = Lookups(
+        lambda number: _hash_of(chain, number),
+        lambda transaction: _succeeded(chain, transaction),
+        lambda issuer, index: _status_of(chain, issuer, index),
+    )
+    with database.read() as connection:
+        yield from _readable(_audit_tables(connection, view, declared, lookups))
+
+
+def _readable(findings: Iterator[Finding], where: Where | None = None) -> Iterator[Finding]:
+    """What cannot be read is a finding, and ends this part of the audit only."""
     try:
-        with database.read() as connection:
-            yield from _audit_tables(connection, view, declared, lookups)
-    except (TypeError, ValueError, LookupError) as error:  # SQLite keeps anything in any column
-        observed = f"something else ({type(error).__name__})"
-        yield find("database_unreadable", "tables as the program writes them", observed, Where())
+        yield from findings
+    except (_Unreadable, TypeError, ValueError, LookupError) as error:
+        observed = short(str(error), 300) if isinstance(error, _Unreadable) else f"else: {type(error).__name__}"
+        yield find("database_unreadable", "tables as the program writes them", observed, where or Where())
 
 
 def _audit_tables(
     connection: Connection, view: ChainView, declared: Mapping[BatchKey, PublishedBatch], lookups: Lookups
 ) -> Iterator[Finding]:
-    addresses: dict[int, bytes] = {
-        row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
-    }
-    known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
-    _check_types(known, addresses)
-    keys = {batch.id: BatchKey(addresses[batch.issuer_id], batch.first, batch.root) for batch in known}
-    stored = [_stored(batch, addresses, view) for batch in known]
-    yield from audit_stored_batches(view, stored, addresses.values(), lookups)
-    for batch in known:
-        if batch.state in _ANCHORED:
-            leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
-            yield from audit_rows(keys[batch.id], batch.size, leaves, _rows(connection, batch))
+    rows = connection.execute(select(*_as_they_are(issuers, "id", "address", "did", "next_index"))).all()
+    addresses: dict[int, bytes] = {row.id: _bytes_of(row.address, 20, f"issuer {row.id}") for row in rows}
+    ours = frozenset(addresses.values())
+    known = list(_batches(connection, addresses))
+    stored = [batch for _, _, _, batch in known]
+    yield from audit_stored_batches(view, stored, ours, lookups)
+    on_chain = view.batches()
+    anchored = [batch for batch in stored if batch.key in on_chain]
+    yield from _readable(audit_stored_issuers(view, _issuers(rows, addresses, anchored)))
+    keys = {number: batch.key for number, _, _, batch in known}
+    for number, issuer, state, batch in known:
+        if state in _ANCHORED or batch.key in on_chain:
+            query = select(*_as_they_are(batches, "leaves")).where(batches.c.id == number)
+            leaves = _bytes(connection.execute(query).scalar_one())
+            found = audit_rows(batch.key, batch.size, leaves, _rows(connection, number, issuer))
+            yield from _readable(found, Where.batch(batch.key))
     erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
-    yield from audit_statuses(view, _statuses(connection, addresses, view), addresses.values())
+    statuses = _statuses(connection, addresses, view, lookups)
+    yield from _readable(audit_statuses(view, statuses, ours, lookups))
+    yield from _readable(_audit_copies(connection, view, ours, lookups))
 
 
-def _check_types(known: Iterable[Batch], addresses: Mapping[int, object]) -> None:
-    """Raises TypeError for what names a batch, if it is of another type than its column."""
-    for batch in known:
-        hashes = [batch.root, addresses[batch.issuer_id], batch.transaction or b"", batch.block_hash or b""]
-        numbers = [batch.first, batch.size, batch.block_number or 0]
-        if not all(isinstance(item, bytes) for item in hashes) or not all(isinstance(item, int) for item in numbers):
-            raise TypeError(f"batch {batch.id}")
+def _audit_copies(
+    connection: Connection, view: ChainView, ours: Collection[bytes], lookups: Lookups
+) -> Iterator[Finding]:
+    until = _followed(connection, view, lookups)
+    if until is not None:
+        yield from audit_stored_words(view, _words(connection, until), until, ours)
+
+
+def _issuers(
+    rows: Iterable[AnyRow], addresses: Mapping[int, bytes], stored: Iterable[StoredBatch]
+) -> Iterator[StoredIssuer]:
+    reached: dict[bytes, int] = defaultdict(int)
+    for batch in stored:
+        reached[batch.key.issuer] = max(reached[batch.key.issuer], batch.key.first + batch.size)
+    for row in rows:
+        place = f"issuer {row.id}"
+        if not isinstance(row.did, str):
+            raise _Unreadable(f"{place}: its DID is no text")
+        address = addresses[row.id]
+        yield StoredIssuer(address, row.did, _number(row.next_index, place), reached[address])
+
+
+def _batches(
+    connection: Connection, addresses: Mapping[int, bytes]
+) -> Iterator[tuple[int, int, BatchState, StoredBatch]]:
+    """Id, issuer, state and the rest of each batch that counts. Raises _Unreadable."""
+    names = (
+        "id", "issuer_id", "first", "size", "root", "state", "anchored_at", "block_number", "block_hash", "transaction",
+    )  # fmt: skip
+    query = select(*_as_they_are(batches, *names)).where(batches.c.state != BatchState.DISPLACED)
+    for row in connection.execute(query.order_by(batches.c.issuer_id, batches.c.first)).all():
+        place = f"batch {row.id}"
+        if row.issuer_id not in addresses:
+            raise _Unreadable(f"{place}: there is no issuer {short(str(row.issuer_id), 50)}")
+        if row.state not in list(BatchState):
+            raise _Unreadable(f"{place}: its state is none")
+        key = BatchKey(addresses[row.issuer_id], _number(row.first, place), _bytes_of(row.root, 32, place))
+        size = _number(row.size, place)
+        if not 0 < size <= _LARGEST_BATCH:
+            raise _Unreadable(f"{place}: it has {size} leaves")
+        state = BatchState(row.state)
+        yield (
+            row.id,
+            row.issuer_id,
+            state,
+            StoredBatch(
+                key,
+                size,
+                state in _ANCHORED,
+                None if row.transaction is None else _bytes_of(row.transaction, 32, place),
+                None if row.block_number is None else _number(row.block_number, place),
+                None if row.block_hash is None else _bytes_of(row.block_hash, 32, place),
+                None if row.anchored_at is None else _number(row.anchored_at, place),
+                state is BatchState.FINAL,
+            ),
+        )
+
+
+def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCredential]:
+    columns = credentials.c
+    names = ("id", "issuer_id", "credential_index", "state", "form", "external_id", "content", "salt", "leaf")
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(*_as_they_are(credentials, *names))
+        .where(columns.batch_id == batch)
+        .order_by(columns.credential_index, columns.id)
+    )
+    for row in rows:
+        place = f"credential {row.id}"
+        if row.state not in _STATES:
+            raise _Unreadable(f"{place}: its state is none")
+        index = _number(row.credential_index, place)
+        content, salt = _bytes(row.content), _bytes(row.salt)
+        empty = row.state in _TOMBSTONES or (row.form == COMMITMENT and content is None)
+        mixed_up = None
+        if row.issuer_id != issuer:
+            mixed_up = (f"issuer {issuer}", f"issuer {short(str(row.issuer_id), 50)}")
+        elif content is not None and not empty:
+            mixed_up = _other_name(content, row.external_id)
+        yield StoredCredential(str(row.id), index, empty, content, salt, _bytes(row.leaf), mixed_up)
+
+
+def _other_name(content: bytes, name: object) -> tuple[str, str] | None:
+    """What a row is found by, where that is not its credential's own id: what is done to it is done to another one."""
+    try:
+        document: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None  # another content than the anchored one, which its leaf says
+    said = document.get("id") if isinstance(document, dict) else None
+    if said == name or not isinstance(said, str) or said.startswith("data:"):
+        return None  # an envelope: the credential's id is within it
+    return f"id {short(said, 200)}, as in the credential", f"id {short(str(name), 200)}"
+
+
+def _statuses(
+    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
+) -> Iterator[StoredStatus]:
+    """What the requests that were done at the view's block add up to, for each credential."""
+    rows = connection.execute(
+        select(
+            *_as_they_are(credentials, "issuer_id", "credential_index"),
+            *_as_they_are(status_requests, "id", "action", "state", "final_block", "requested_at"),
+        )
+        .join(credentials, credentials.c.id == status_requests.c.credential_id)
+        .where(credentials.c.batch_id.is_not(None), status_requests.c.state != "SUPERSEDED")
+        .order_by(status_requests.c.id)
+    )
+    shown: dict[tuple[bytes, int], list[bool | None]] = defaultdict(lambda: [False, None])
+    waiting: dict[tuple[bytes, int], dict[int, tuple[str, int]]] = defaultdict(dict)
+    for row in rows:
+        name = f"status request {row.id}"
+        if row.action not in _BITS or row.state not in _REQUESTS or row.issuer_id not in addresses:
+            raise _Unreadable(f"{name}: its action, state or issuer is none")
+        at = addresses[row.issuer_id], _number(row.credential_index, name)
+        place, value = _BITS[row.action]
+        waiting[at].pop(place, None)
+        done = row.state == "ON_CHAIN" or (row.state == "FINAL" and _counts(row.final_block, name, view, lookups))
+        if not done and row.state != "FINAL":
+            waiting[at][place] = (row.action, _number(row.requested_at, name))
+        shown[at][place] = value if done else None
+    for (issuer, index), (revoked, suspended) in sorted(shown.items()):
+        first = min(waiting[issuer, index].values(), key=lambda item: item[1], default=None)
+        yield StoredStatus(issuer, index, revoked, suspended, first)
+
+
+def _counts(final_block: object, name: str, view: ChainView, lookups: Lookups) -> bool:
+    """Whether what is called final was so at the audited block: only a block behind it is the next audit's."""
+    if final_block is None:
+        return True
+    number = _number(final_block, name)
+    return number <= view.block.number or lookups.block_hash(number) is None
+
+
+def _followed(connection: Connection, view: ChainView, lookups: Lookups) -> int | None:
+    """Up to which block the copies of the chain's events go; None where it is on a branch that will be read again."""
+    names = _as_they_are(chain_blocks, "number", "hash")
+    row = connection.execute(select(*names).order_by(chain_blocks.c.number.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    number = _number(row.number, "chain_blocks")
+    return min(number, view.block.number) if lookups.block_hash(number) == _bytes(row.hash) else None
+
+
+def _words(connection: Connection, until: int) -> dict[tuple[bytes, int], StatusWords]:
+    """The status words, folded from the copies of the events up to a block."""
+    columns = chain_status.c
+    names = ("block_number", "issuer", "purpose", "word", "set_mask", "clear_mask")
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(*_as_they_are(chain_status, *names))
+        .where(columns.block_number <= until)
+        .order_by(columns.block_number, columns.log_index, columns.position)
+    )
+    folded: dict[tuple[bytes, int], list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        place = f"chain_status in block {row.block_number}"
+        word = int.from_bytes(_bytes_of(row.word, 32, place))
+        masks = [int.from_bytes(_bytes_of(mask, 32, place)) for mask in (row.set_mask, row.clear_mask)]
+        if row.purpose not in ("revocation", "suspension"):
+            raise _Unreadable(f"{place}: its purpose is none")
+        pair, purpose = folded[_bytes_of(row.issuer, 20, place), word], int(row.purpose == "suspension")
+        pair[purpose] = (pair[purpose] | masks[0]) & ~masks[1]
+    return {key: StatusWords(*pair) for key, pair in folded.items()}
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _as_they_are(table: Any, *names: str) -> list[ColumnElement[Any]]:
+    """Columns as the driver gives them: an integer in a column of bytes must not become as many bytes."""
+    columns: list[Column[Any]] = [table.c[name] for name in names]
+    return [type_coerce(column, NullType()).label(column.name) for column in columns]
+
+
+def _number(value: object, place: str) -> int:
+    if not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
+        raise _Unreadable(f"{place}: a number is none, or out of bounds")
+    return value
+
+
+def _bytes_of(value: object, length: int, place: str) -> bytes:
+    found = bytes(value) if isinstance(value, memoryview) else value
+    if not isinstance(found, bytes) or len(found) != length:
+        raise _Unreadable(f"{place}: what should be {length} bytes is something else")
+    return found
+
+
+def _bytes(value: object) -> bytes | None:
+    """What a row holds, of whatever type it was made: what is no bytes is another content than the anchored one."""
+    if value is None or isinstance(value, bytes):
+        return value
+    return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
+
+
+# --- the chain -------------------------------------------------------------------------------------------------------
 
 
 def _hash_of(chain: Chain, number: int) -> bytes | None:
@@ -92,64 +312,7 @@ def _succeeded(chain: Chain, transaction: bytes) -> bool:
     return state is not None and state.succeeded
 
 
-def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> StoredBatch:
-    newer = batch.block_number is not None and batch.block_number > view.block.number
-    return StoredBatch(
-        BatchKey(addresses[batch.issuer_id], batch.first, batch.root),
-        batch.size,
-        batch.state in _ANCHORED and not newer,
-        batch.transaction,
-        batch.block_number,
-        batch.block_hash,
-    )
-
-
-def _rows(connection: Connection, batch: Batch) -> Iterator[StoredCredential]:
-    columns = credentials.c
-    rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(
-            columns.id,
-            columns.credential_index,
-            columns.state,
-            columns.form,
-            type_coerce(columns.content, NullType()).label("content"),
-            type_coerce(columns.salt, NullType()).label("salt"),
-        )
-        .where(columns.batch_id == batch.id)
-        .order_by(columns.credential_index, columns.id)
-    )
-    for row in rows:
-        content, salt = _bytes(row.content), _bytes(row.salt)
-        empty = row.state != "LIVE" or row.form == COMMITMENT
-        yield StoredCredential(row.id, row.credential_index, empty, content, salt)
-
-
-def _bytes(value: object) -> bytes | None:
-    """What a row holds, of whatever type it was made: what is no bytes is another content than the anchored one."""
-    if value is None or isinstance(value, bytes):
-        return value
-    return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
-
-
-def _statuses(connection: Connection, addresses: dict[int, bytes], view: ChainView) -> Iterator[StoredStatus]:
-    """What the requests that were final at the view's block add up to, for each credential."""
-    rows = connection.execute(
-        select(
-            credentials.c.issuer_id,
-            credentials.c.credential_index,
-            status_requests.c.action,
-            status_requests.c.state,
-            status_requests.c.final_block,
-        )
-        .join(credentials, credentials.c.id == status_requests.c.credential_id)
-        .where(credentials.c.batch_id.is_not(None), status_requests.c.state != "SUPERSEDED")
-        .order_by(status_requests.c.id)
-    )
-    shown: dict[tuple[bytes, int], list[bool | None]] = defaultdict(lambda: [False, None])
-    for row in rows:
-        bits = shown[addresses[row.issuer_id], row.credential_index]
-        place, value = _BITS[row.action]
-        final = row.state == "FINAL" and row.final_block is not None and row.final_block <= view.block.number
-        bits[place] = value if final else None
-    for (issuer, index), (revoked, suspended) in sorted(shown.items()):
-        yield StoredStatus(issuer, index, revoked, suspended)
+def _status_of(chain: Chain, issuer: bytes, index: int) -> tuple[bool, bool]:
+    number, bit = divmod(index, ENTRIES_PER_WORD)
+    words = chain.read_words(issuer, [number])[number]
+    return bool(words.revoked >> bit & 1), bool(words.suspended >> bit & 1)
