@@ -8,7 +8,7 @@ already in a block, is no error. After ``send`` raised ``ChainUnreachable`` the 
 the caller must have stored it before, and decides from the contract's state, never from the answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntFlag, StrEnum
 from typing import Protocol, runtime_checkable
@@ -338,6 +338,10 @@ class Chain(Protocol):
         """The canonical block of that number; None if it is above the head or pruned."""
         ...
 
+    def read_blocks(self, numbers: Iterable[int]) -> dict[int, BlockRef]:
+        """As ``block``, many at once; those that the node has not got are left out."""
+        ...
+
     def read_issuer(self, issuer: bytes, at: BlockRef | None = None) -> IssuerState: ...
 
     def read_roles(self, issuer: bytes, key: bytes, at: BlockRef | None = None) -> int: ...
@@ -345,6 +349,10 @@ class Chain(Protocol):
     def read_record(self, issuer: bytes, root: bytes, first: int, at: BlockRef | None = None) -> BatchRecord | None: ...
 
     def read_words(self, issuer: bytes, words: Sequence[int], at: BlockRef | None = None) -> dict[int, StatusWords]: ...
+
+    def read_claim(self, issuer: bytes, did: str, document_hash: bytes, at: BlockRef | None = None) -> int:
+        """When the issuer first claimed that DID with that document, 0 if never."""
+        ...
 
     def read_evidence(self, queries: Sequence[EvidenceQuery]) -> list[AnchorEvidence]:
         """Answers all queries at one block, pinned by its hash; a call or two for each batch, none for a credential."""

@@ -20,7 +20,7 @@ import jiter
 from registry.core import leaf
 from registry.core.audit import BatchKey
 from registry.core.audit_chain import AnchoredBatch, ChainView
-from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root
+from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root, repeated_leaves
 from registry.core.bundle import build_bundle, serialize_bundle
 from registry.core.canonical import canonicalize, parse_json
 from registry.core.merkle import MerkleTree
@@ -98,6 +98,7 @@ def measure_leaves(leaves: int, batches: int) -> None:
     started = time.process_time()
     audit = PublishedAudit(view)
     found = [finding for item in published for finding in audit.add(*item)] + audit.finish()
+    found += repeated_leaves(audit.anchored_leaves(), {})
     show(f"{leaves:,} leaves in {batches} batches", time.process_time() - started, "s", loop, "that loop")
     show("memory of all this", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB")
     if found:

@@ -1,7 +1,7 @@
 """The registry contract on an Ethereum chain, through any JSON-RPC node: ``anchors.base.Chain`` for real."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from anchors.artifact import load_artifact
@@ -124,6 +124,10 @@ class EthereumChain:
     def block(self, number: int) -> BlockRef | None:
         """The canonical block of that number; None if it is above the head or pruned."""
         return self._nodes.run(lambda node: Reader(node).block(number))
+
+    def read_blocks(self, numbers: Iterable[int]) -> dict[int, BlockRef]:
+        """As ``block``, many at once; those that the node has not got are left out."""
+        return self._nodes.run(lambda node: Reader(node).blocks(numbers))
 
     def code(self, address: bytes, at: BlockRef | None = None) -> bytes:
         """The code at any address; empty if there is none."""

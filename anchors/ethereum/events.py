@@ -18,8 +18,12 @@ from anchors.ethereum.answers import Nonsense, parse_data, parse_mapping, parse_
 from anchors.ethereum.reader import Views, hex_data
 from anchors.ethereum.rpc import RpcError, Unavailable
 from anchors.ethereum.transport import TooLarge
+from registry.core.status import ENTRIES_PER_WORD
 
 __all__ = ["read_events"]
+
+_INDEXES = 1 << 53  # that an issuer has
+_MAX_SIZE = 1 << 24  # of a batch
 
 # "Ask for less", in the words of the nodes and gateways that limit eth_getLogs.
 _TOO_MUCH = re.compile(
@@ -39,8 +43,9 @@ def read_events(views: Views, first: int, last: int) -> list[ChainEvent]:
     start = first
     while start <= last:
         stop = min(last, start + node.log_range - 1)
-        logs = _logs(views, start, stop)
-        if logs is None:
+        try:
+            logs = _logs(views, start, stop)
+        except _AskForLess:
             node.log_range = max(1, (stop - start + 1) // 2)
             continue
         events.extend(_parse(views, logs, start, stop))
@@ -49,19 +54,23 @@ def read_events(views: Views, first: int, last: int) -> list[ChainEvent]:
     return events
 
 
+class _AskForLess(Exception):
+    """The node does not search so many blocks at once."""
+
+
 def _logs(views: Views, first: int, last: int) -> Any:
-    """The node's answer; None if it wants to be asked for less."""
+    """The node's answer, whatever it is. Raises ``_AskForLess``."""
     wanted = {"address": hex_data(views.contract), "fromBlock": hex(first), "toBlock": hex(last)}
     try:
         return views.node.ask("eth_getLogs", wanted)
     except TooLarge:
         if first == last:
             raise
-        return None
+        raise _AskForLess from None
     except RpcError as error:
         # A missing block is named in terms of ranges by some nodes; halving down to one block tells which it was.
         if first < last and _TOO_MUCH.search(error.message):
-            return None
+            raise _AskForLess from None
         raise error.unusable() from None
 
 
@@ -94,8 +103,9 @@ def _event(views: Views, log: Mapping[str, Any]) -> ChainEvent | None:
         [parse_data(topic, "a topic", length=32) for topic in topics], parse_data(log.get("data"), "a log's data")
     )
     if decoded is None:
-        return None
+        raise Nonsense("a log is no event of the contract")
     name, fields = decoded
+    _expect_possible(name, fields)
     place = {
         "block_number": parse_quantity(log.get("blockNumber"), "a log's block", maximum=2**63 - 1),
         "block_hash": parse_data(log.get("blockHash"), "a log's block", length=32),
@@ -105,6 +115,18 @@ def _event(views: Views, log: Mapping[str, Any]) -> ChainEvent | None:
     }
     kind = _KINDS.get(name)
     return None if kind is None else kind(**place, **{_snake(key): value for key, value in fields.items()})
+
+
+def _expect_possible(name: str, fields: Mapping[str, Any]) -> None:
+    """Raises Nonsense for what the contract's own rules rule out (docs/spec/contract.md)."""
+    first, size = fields.get("first", 0), fields.get("size", 1)
+    if first + size > _INDEXES or not 0 < size <= _MAX_SIZE:
+        raise Nonsense(f"an event {name} is about {size} credentials from index {first} on, which the contract refuses")
+    words = fields.get("words", ())
+    if any(word * ENTRIES_PER_WORD >= _INDEXES for word in words):
+        raise Nonsense(f"an event {name} is about indexes that the contract never gives")
+    if any(len(masks) != len(words) for key, masks in fields.items() if key.lower().endswith("masks")):
+        raise Nonsense(f"an event {name} has not a mask for each word")
 
 
 # ControllerProposed is left out: it gives nobody a right, and nothing that is followed depends on it.

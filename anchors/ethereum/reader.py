@@ -1,7 +1,7 @@
 """Reads of one node: blocks, state pinned to a block, and the contract's views."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anchors.base import CallReverted, WrongContract
@@ -37,6 +37,12 @@ class Reader:
     def block(self, number: int) -> BlockRef | None:
         answer = self.node.read("eth_getBlockByNumber", hex(number), False)
         return None if answer is None else parse_block(answer, number=number)
+
+    def blocks(self, numbers: Iterable[int]) -> dict[int, BlockRef]:
+        wanted = sorted(set(numbers))
+        answers = self.node.ask_all([Request("eth_getBlockByNumber", (hex(number), False)) for number in wanted])
+        found = zip(wanted, map(usable, answers), strict=True)
+        return {number: parse_block(answer, number=number) for number, answer in found if answer is not None}
 
     def finalized(self) -> BlockRef | None:
         try:

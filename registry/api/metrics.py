@@ -1,15 +1,19 @@
 """Figures for Prometheus: what happens over HTTP, and what stands in the database."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import prometheus_client
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.api.ports import Registry
+from registry.core.notation import parse_time
 from registry.service.catalogue import Catalogue
 
 __all__ = ["Metrics"]
@@ -22,7 +26,7 @@ class Metrics:
 
     def __init__(self, registry: Registry) -> None:
         self._collectors = CollectorRegistry()
-        self._requests = Counter(
+        self._requests = prometheus_client.Counter(
             "registry_http_requests", "Requests answered.", ("method", "route", "status"), registry=self._collectors
         )
         self._seconds = Histogram(
@@ -54,6 +58,7 @@ class _Database(Collector):
         try:
             figures = self._catalogue.figures()
             health, seen = self._registry.health.read(), self._registry.health.worker_seen()
+            audit = self._registry.self_audit.last()
         except SQLAlchemyError:
             _log.warning("The database does not answer; its figures are missing.")
             yield GaugeMetricFamily("registry_database_up", "1 while the database answers.", 0)
@@ -68,6 +73,23 @@ class _Database(Collector):
             yield GaugeMetricFamily("registry_chain_up", "1 while the chain answers.", int(health.message is None))
         if seen is not None:
             yield GaugeMetricFamily("registry_worker_seen_seconds", "When a worker last took a step, Unix time.", seen)
+        if audit is not None:
+            yield from _self_audit(audit)
+
+
+def _self_audit(report: Mapping[str, Any]) -> Iterator[Metric]:
+    """The registry's last audit of itself, as GET /v1/audit shows it."""
+    found = Counter((finding["severity"], finding["code"]) for finding in report["findings"])
+    family = GaugeMetricFamily(
+        "registry_self_audit_findings", "What the last audit of itself found.", labels=("severity", "code")
+    )
+    for labels, count in sorted(found.items()):
+        family.add_metric(labels, count)
+    yield family
+    made = parse_time(report["reportedAt"])
+    yield GaugeMetricFamily("registry_self_audit_timestamp_seconds", "When it was made, Unix time.", made)
+    complete = int(not report["incomplete"])
+    yield GaugeMetricFamily("registry_self_audit_complete", "1 if it could look at everything.", complete)
 
 
 def _by_state(name: str, help_: str, counts: Mapping[str, int]) -> GaugeMetricFamily:

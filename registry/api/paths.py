@@ -7,10 +7,12 @@ from fastapi import Depends, Path
 
 from registry.service.errors import NotFoundError
 
-__all__ = ["BatchKey", "CredentialId", "KeyId", "ListNumber", "RequestId"]
+__all__ = ["BatchKey", "CredentialId", "KeyId", "ListNumber", "RequestId", "TemplateKey"]
 
 _CREDENTIAL_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _ROOT = re.compile(r"(?:0x)?([0-9a-f]{64})")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z0-9-]{1,63}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _LIST = re.compile(r"0|[1-9][0-9]{0,10}")
 
@@ -43,6 +45,15 @@ def _batch_key(
     return bytes.fromhex(match[1]), int(first)
 
 
+def _template_key(
+    template: Annotated[str, Path(description="the template's name")],
+    sha256: Annotated[str, Path(description="SHA-256 of its RFC 8785 form, 64 lower-case hex digits")],
+) -> tuple[str, bytes]:
+    if not _NAME.fullmatch(template) or not _DIGEST.fullmatch(sha256):
+        raise NotFoundError("no_such_template", "This registry has no template at this address.")
+    return template, bytes.fromhex(sha256)
+
+
 def _list_number(list: Annotated[str, Path(description="number of the status list, decimal")]) -> int:  # noqa: A002
     if not _LIST.fullmatch(list):
         raise NotFoundError("no_such_list", "Status lists are numbered from 0.")
@@ -54,3 +65,4 @@ KeyId = Annotated[int, Depends(_key_id)]
 ListNumber = Annotated[int, Depends(_list_number)]
 RequestId = Annotated[int, Depends(_request_id)]
 BatchKey = Annotated[tuple[bytes, int], Depends(_batch_key)]
+TemplateKey = Annotated[tuple[str, bytes], Depends(_template_key)]

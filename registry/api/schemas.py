@@ -26,6 +26,7 @@ __all__ = [
     "LeavesOut",
     "NetworkOut",
     "PinOut",
+    "PinnedOut",
     "Problem",
     "ProofOut",
     "QuestionIn",
@@ -42,6 +43,8 @@ __all__ = [
     "StatusIn",
     "StatusOut",
     "StatusRequestOut",
+    "TemplateOut",
+    "TemplatesOut",
     "VerdictOut",
     "VerdictsOut",
 ]  # fmt: skip
@@ -50,6 +53,7 @@ MAX_BUNDLES = 100
 
 _ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 AT = "as of which time, YYYY-MM-DDTHH:MM:SSZ; not in the future"
+_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 _NO_NUL = r"^[^\x00]*$"
 
 
@@ -120,7 +124,12 @@ class CredentialIn(_In):
     credential: dict[str, Any] | str | None = Field(
         None, description="an unsigned credential, one that the issuer secured (it stays as it is), or a VC-JWT"
     )
-    template: dict[str, Any] | None = Field(None, description="a credential with {{column}} in its strings")
+    template: dict[str, Any] | None = Field(
+        None, description="a credential with {{column}} in its strings; it is published"
+    )
+    template_name: str | None = Field(
+        None, pattern=_NAME, description="what the template is called where it is published; default: `template`"
+    )
     data: dict[str, str] | None = Field(None, description="a learner's data, by column")
     commitment: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="SHA-256(salt ‖ digest), hex")
     reservation: str | None = Field(None, max_length=100, description="id of the reserved index that this is for")
@@ -235,8 +244,32 @@ class IssuerOut(_Out):
     links: dict[str, str]
 
 
+class PinnedOut(_Out):
+    """``sha256``: of the RFC 8785 form, bare hex."""
+
+    url: str
+    sha256: str
+
+
 class IssuersOut(_Out):
+    """With the JSON-LD contexts and JSON Schemas that credentials are read, signed and checked with here."""
+
     issuers: list[IssuerOut]
+    contexts: list[PinnedOut]
+    schemas: list[PinnedOut]
+
+
+class TemplateOut(_Out):
+    """One version of a template; ``url`` leads to it and never to anything else."""
+
+    name: str
+    url: str
+    sha256: str = Field(description="of the RFC 8785 form, bare hex; the last part of the address")
+    first_used: str
+
+
+class TemplatesOut(_Out):
+    templates: list[TemplateOut]
 
 
 class RotationOut(_Out):

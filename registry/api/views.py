@@ -9,13 +9,14 @@ from registry.api import schemas
 from registry.api.ports import Registry
 from registry.core.model import ChainClass
 from registry.core.notation import chain_text, hex_text, time_text
-from registry.service import operations
+from registry.service import operations, pinned
 from registry.service.batching import Batch, BatchState
 from registry.service.catalogue import CredentialState
 from registry.service.declaring import Declaration, Declarations
 from registry.service.issuers import SIGNS_HERE, ApiKey, Issuer
 from registry.service.issuing import Accepted
 from registry.service.signing import SigningRequest
+from registry.service.templaterecords import TemplateRecords
 from registry.standards.statuslist import PURPOSES
 
 __all__ = ["MARKS", "Views"]
@@ -65,10 +66,29 @@ class Views:
             links=self._issuer_links(issuer),
         )
 
+    def issuers(self, issuers: Sequence[Issuer]) -> schemas.IssuersOut:
+        return schemas.IssuersOut(
+            issuers=[self.issuer(issuer) for issuer in issuers],
+            contexts=[schemas.PinnedOut(**item) for item in pinned.listed(pinned.CONTEXTS)],
+            schemas=[schemas.PinnedOut(**item) for item in pinned.listed(pinned.SCHEMAS)],
+        )
+
+    def templates(self, issuer: Issuer) -> schemas.TemplatesOut:
+        found = TemplateRecords(self._registry.context).of(issuer)
+        return schemas.TemplatesOut(
+            templates=[
+                schemas.TemplateOut(
+                    name=item.name, url=item.url, sha256=item.digest.hex(), first_used=time_text(item.first_used_at)
+                )
+                for item in found
+            ]
+        )
+
     def _issuer_links(self, issuer: Issuer) -> dict[str, str]:
         links = {
             "self": f"{self._base}/issuers/{issuer.name}",
             "batches": f"{self._base}/batches?issuer={issuer.name}",
+            "templates": f"{self._base}/issuers/{issuer.name}/templates",
             "didDocument": f"{self._registry.context.rules.public_url}/issuers/{issuer.name}/did.json",
         }
         if issuer.signs == SIGNS_HERE:

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +39,12 @@ def audit(
     chain_id: Annotated[
         int | None, typer.Option(min=1, help="The chain; default: the one that the node is on.")
     ] = None,
+    issuer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="0x…", help="Audit this issuer's address only, all of whose batches have to be published."
+        ),
+    ] = None,
     from_block: Annotated[int | None, typer.Option(min=0, help="Where the contract was deployed, or before.")] = None,
     did: Annotated[
         str | None, typer.Option(metavar="did:web:…", help="Find chain, contract and publication from an issuer's DID.")
@@ -56,6 +61,12 @@ def audit(
     ] = None,
     database: Annotated[bool, typer.Option("--database", help="Also audit the data folder's own tables.")] = False,
     cross_check: Annotated[bool, typer.Option("--cross-check", help="Compute every root with merklelib too.")] = False,
+    grace: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="SECONDS", help="What is newer than this on chain may be missing from publications."
+        ),
+    ] = 0,
     declared_delay: Annotated[
         int | None, typer.Option(min=0, metavar="SECONDS", help="From validFrom to anchoring, as the issuer declared.")
     ] = None,
@@ -65,6 +76,9 @@ def audit(
     state: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Remember what was read: the next audit reads what is new.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read all again that the state knows, and hold it against that.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and report what is new or gone.")] = False,
     every: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="With --watch: from one to the next.")] = 60,
     webhook: Annotated[
@@ -83,9 +97,7 @@ def audit(
 ) -> None:
     """Look for fraud, trusting the chain only. Exit code: 0 clean, 1 findings, 3 could not finish."""
     from registry.service.auditing import Auditing
-    from registry.service.auditpromises import promise_files
     from registry.service.published import open_material
-    from registry.service.selfaudit import audit_database
 
     if not watch and (webhook is not None or metrics_port is not None):
         raise InputError("--webhook and --metrics-port belong to --watch.")
@@ -93,16 +105,19 @@ def audit(
     out = Output(as_json)
     address = parse_address(contract, "--contract") if contract else None
     expected = parse_hash(code_hash, "--code-hash") if code_hash else None
+    issuers = {parse_address(item, "--issuer") for item in issuer or ()}
+    to_be_published: set[bytes] = set()
     with ExitStack() as stack:
         settings = load(data, config)
         registry = None
-        places = list(published or [])
+        places = list(dict.fromkeys(published or []))
         if did is not None:
             from registry.wiring.auditing import discovered
 
             found = discovered(settings, did)
             address, chain_id = address or found.contract, chain_id or found.chain_id
             places = places or [found.published]
+            to_be_published.add(found.address)
         outside = bool(rpc) or address is not None or chain_id is not None or expected is not None
         if database or (not outside and (settings.keystores_dir / "operator.json").is_file()):
             from registry.wiring import open_registry
@@ -113,6 +128,7 @@ def audit(
             from registry.wiring.auditing import audited_registry
 
             audited = audited_registry(registry)
+            to_be_published |= {item.address for item in registry.issuers.all()}
         else:
             from registry.wiring.auditing import audited_outside
 
@@ -121,16 +137,19 @@ def audit(
         auditing = Auditing(
             chains=audited.chains,
             materials=[open_material(place) for place in places],
-            bundles=_bundles(credentials) if credentials else (),
+            bundles=credentials or (),
             first_block=audited.first_block if from_block is None else from_block,
             cross_check=cross_check,
             delay=declared_delay,
-            promises=promise_files(promises) if promises else (),
+            promises=promises or (),
             processes=processes,
             signatures=not no_signatures,
+            full=full,
+            issuers=issuers or None,
+            expected=to_be_published & issuers if issuers else to_be_published,
+            grace=grace,
         )
-        source = registry.context.database if registry is not None and database else None
-        inside: Inside | None = None if source is None else partial(audit_database, source)
+        inside: Inside | None = registry.own_audit if registry is not None and database else None
         if watch:
             from registry.cli.watching import watch_audit
 
@@ -153,13 +172,6 @@ def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None)
         changes(known, report)
         file.save(known)
     return report
-
-
-def _bundles(place: Path) -> list[Path]:
-    found = sorted(place.glob("*.json")) if place.is_dir() else [place]
-    if not found:
-        raise InputError(f"There are no *.json files in {place}.")
-    return found
 
 
 def publish(

@@ -12,6 +12,7 @@ from registry.cli.output import Output
 if TYPE_CHECKING:
     from registry.service.issuers import Issuer
     from registry.service.issuing import LineResult, Submission
+    from registry.service.reading import Source
     from registry.wiring import Registry
 
 __all__ = ["find_credential", "register", "the_issuer"]
@@ -93,7 +94,7 @@ def issue(
                         answer["promise"] = signed
                         promised_to(signed)
                 answers(answer)
-        _report(out, counts, refused, issuer, promised)
+        _report(out, counts, refused, issuer, promised, source)
     raise typer.Exit(1 if counts["refused"] else 0)
 
 
@@ -115,7 +116,12 @@ def _correct(
 
 
 def _report(
-    out: Output, counts: dict[str, int], refused: list[dict[str, Any]], issuer: "Issuer", promised: int
+    out: Output,
+    counts: dict[str, int],
+    refused: list[dict[str, Any]],
+    issuer: "Issuer",
+    promised: int,
+    source: "Source",
 ) -> None:
     from registry.core.notation import time_text
 
@@ -130,7 +136,13 @@ def _report(
         out.say(f"  … and {counts['refused'] - _SHOWN:,} more (--results FILE has all of them).")
     if before:
         out.say(f"Promised to be anchored before {before}. `registry seal` seals now; a worker or server anchors.")
-    out.result({**counts, "issuer": issuer.name, "anchoredBefore": before, "refusedLines": refused})
+    template = None
+    if source.version is not None:
+        template = {"name": source.version.name, "sha256": source.version.digest.hex()}
+        if counts["accepted"]:
+            out.say(f"The template is on record as {template['name']}; it is published, the table is not.")
+    result = {**counts, "issuer": issuer.name, "anchoredBefore": before, "template": template, "refusedLines": refused}
+    out.result(result)
 
 
 class _optional:  # noqa: N801 - reads as a function: `with _optional(path) as write`

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     issuer_app.command("authorize", cls=Command)(authorize)
     issuer_app.command("claim", cls=Command)(claim)
     issuer_app.command("rotate", cls=Command)(rotate)
+    issuer_app.command("document", cls=Command)(document)
     key_app.command("create", cls=Command)(create_key)
     key_app.command("revoke", cls=Command)(revoke_key)
     issuer_app.add_typer(key_app, name="key")
@@ -77,6 +78,7 @@ def create(
         if issuer.signs == "hosted":
             path = registry.settings.keystores_dir / "signing" / f"{name}.json"
             out.say(f"Its credentials are signed with the key in {path}, which stays here.")
+        _tell_account(registry, out, issuer)
         out.result(_issuer(registry, issuer))
 
 
@@ -147,11 +149,45 @@ def claim(name: Name, data: Data = None, config: Config = None, as_json: Json = 
     with opened(data, config) as registry:
         issuer = registry.issuers.look_up(name)
         registry.hosting.claim(issuer)
-        if issuer.mode == "hosted":
-            out.say("Signed. The worker sends it within half an hour, or it has to be signed again.")
-        else:
-            out.say("It waits for the issuer's signature: `registry sign`.")
+        _tell_claim(out, issuer)
         out.result(_issuer(registry, issuer))
+
+
+def document(
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its DID document as it is now.")],
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Replace the DID document of an issuer that signs its credentials itself, and claim it on chain."""
+    out = Output(as_json)
+    content = _read(file)
+    with opened(data, config) as registry:
+        issuer = registry.issuers.look_up(name)
+        registry.hosting.hand_over(issuer, content)
+        out.say(f"The DID document of {issuer.name} is replaced.")
+        _tell_claim(out, issuer)
+        _tell_account(registry, out, issuer)
+        out.result(_issuer(registry, issuer))
+
+
+def _tell_claim(out: Output, issuer: "Issuer") -> None:
+    if issuer.mode == "hosted":
+        out.say("Its claim is signed. The worker sends it within half an hour, or it has to be signed again.")
+    else:
+        out.say("Its claim waits for the issuer's signature: `registry sign`.")
+
+
+def _tell_account(registry: "Registry", out: Output, issuer: "Issuer") -> None:
+    """What an auditor would find."""
+    if registry.hosting.names_its_account(issuer):
+        return
+    account = f"eip155:{registry.binding.chain_id}:0x{issuer.address.hex()}"
+    out.warn(
+        f"The DID document does not name the account {account}, so nobody can tell that it anchors for {issuer.did}. "
+        f"Add it under assertionMethod (docs/spec/did.md), then: `registry issuer document {issuer.name} FILE`."
+    )
 
 
 def rotate(

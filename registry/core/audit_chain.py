@@ -1,15 +1,16 @@
 """Auditing what a node shows of the contract: its state against its history, and against the contract's own rules."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.model import BatchRecord, BlockRef, StatusWords
-from registry.core.notation import hex_text
+from registry.core.notation import hex_text, short
 from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain", "compare_nodes", "located"]
+__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain", "located"]
+
+_SHOWN = 100  # words of one issuer that are named one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class ChainView:
     ``words`` are the state's status words, ``told`` those that the history adds up to, by (issuer, word number); words
     that are not named are 0. ``revocations``: block numbers and how many bits were set anew in them, by the history.
     ``changes``: each word after each block that touched it, in order; ``voided_in``: the block that voided a batch.
+    ``blocks``: those that the history names, by number, as far as the node was asked for them and has them.
+    ``claimed``: since when a claim that the history tells of stands in the state, 0 if it does not. ``unread``: issuers
+    of whom only those words were read that an event touched. ``first_event``: the first block of which the node shows
+    an event of the contract, whatever it is; what nodes prune lies before it.
     """
 
     chain_id: int
@@ -56,10 +61,21 @@ class ChainView:
     changes: Mapping[tuple[bytes, int], Sequence[tuple[int, StatusWords]]] = field(default_factory=dict)
     voided_in: Mapping[BatchKey, int] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
+    blocks: Mapping[int, BlockRef] = field(default_factory=dict)
+    claimed: Mapping[Claim, int] = field(default_factory=dict)
+    unread: tuple[bytes, ...] = ()
+    first_event: int | None = None
 
     def batches(self) -> dict[BatchKey, BatchRecord]:
         """The batches that the contract has."""
         return {key: record for key, record in self.records.items() if record is not None}
+
+    def incomplete(self) -> set[bytes]:
+        """Issuers of whose batches the history does not tell all."""
+        told = dict.fromkeys(self.next_index, 0)
+        for batch in {batch.key: batch for batch in self.history}.values():
+            told[batch.key.issuer] = told.get(batch.key.issuer, 0) + batch.size
+        return {issuer for issuer, next_index in self.next_index.items() if told[issuer] < next_index}
 
     def status(self, issuer: bytes, index: int) -> tuple[bool, bool]:
         """The bits (revoked, suspended) of one index, by the state."""
@@ -87,29 +103,81 @@ def audit_chain(view: ChainView, code_hash: bytes | None = None) -> list[Finding
     if code_hash is not None and view.code_hash != code_hash:
         where = Where(source=f"contract {hex_text(view.contract)}")
         findings.append(find("code_hash_differs", hex_text(code_hash), hex_text(view.code_hash), where))
+    incomplete = view.incomplete()
     findings += _audit_history(view)
-    incomplete = set()
+    findings += _audit_voids(view, incomplete)
     for issuer, next_index in sorted(view.next_index.items()):
         findings += _audit_sequence(view, issuer, next_index)
-        told = sum(batch.size for batch in view.history if batch.key.issuer == issuer)
-        if told < next_index:
-            incomplete.add(issuer)
-            where = Where(issuer=issuer)
-            findings.append(find("history_incomplete", f"{next_index} indexes", f"{told} in events", where))
+        if issuer in incomplete:
+            told = sum(batch.size for batch in view.history if batch.key.issuer == issuer)
+            findings.append(find("history_incomplete", f"{next_index} indexes", f"{told} in events", Where(issuer)))
     findings += _audit_words(view, incomplete)
+    findings += _audit_claims(view)
     return findings
 
 
 def _audit_history(view: ChainView) -> Iterable[Finding]:
+    told: dict[BatchKey, AnchoredBatch] = {}
     for batch in view.history:
         record = view.records.get(batch.key)
         where = Where.batch(batch.key, transaction=batch.transaction, block_number=batch.block_number)
+        if batch.key in told:
+            expected = f"one event, in block {told[batch.key].block_number}"
+            yield find("record_differs", expected, f"another one in block {batch.block_number}", where)
+            continue
+        told[batch.key] = batch
         if record is None:
             yield find("record_missing", f"a record of {batch.size} leaves", "none", where)
         elif (record.size, record.block_number) != (batch.size, batch.block_number):
             expected = f"{batch.size} leaves in block {batch.block_number}, by the event"
             observed = f"{record.size} leaves in block {record.block_number}, by the state"
             yield find("record_differs", expected, observed, where)
+        elif (block := view.blocks.get(batch.block_number)) is not None:
+            yield from _audit_block(batch, record, block, where)
+    first = view.first_event
+    for key, record in sorted(view.batches().items(), key=lambda item: item[0]):
+        if key not in told and first is not None and record.block_number > first:
+            where = Where.batch(key, block_number=record.block_number)
+            expected = f"an event in block {record.block_number}: the node has events since block {first}"
+            yield find("record_differs", expected, "none", where)
+
+
+def _audit_block(batch: AnchoredBatch, record: BatchRecord, block: BlockRef, where: Where) -> Iterable[Finding]:
+    """The event, the record and the block are three things that a node says of one anchor."""
+    if block.hash != batch.block_hash:
+        observed = f"one in the block {hex_text(batch.block_hash)} of that number"
+        yield find("record_differs", f"an event in the block {hex_text(block.hash)}", observed, where)
+    if block.timestamp != record.anchored_at:
+        expected = f"anchored at {block.timestamp} (Unix time), when block {block.number} was made"
+        yield find("record_differs", expected, f"anchored at {record.anchored_at}, by the state", where)
+
+
+def _audit_voids(view: ChainView, incomplete: set[bytes]) -> Iterable[Finding]:
+    """What voided whole batches, by the events and by the state."""
+    for key, number in sorted(view.voided_in.items()):
+        record, where = view.records.get(key), Where.batch(key, block_number=number)
+        block = view.blocks.get(number)
+        if record is None:
+            if not any(batch.key == key for batch in view.history):  # else it is found missing already
+                yield find("record_missing", f"a record of the batch that was voided in block {number}", "none", where)
+        elif not record.revoked_at:
+            expected = f"a batch that is voided since block {number}, by the event"
+            yield find("revocation_undone", expected, "not voided, by the state", where)
+        elif block is not None and block.timestamp != record.revoked_at:
+            expected = f"voided at {block.timestamp} (Unix time), when block {number} was made"
+            yield find("status_differs", expected, f"voided at {record.revoked_at}, by the state", where)
+    for key, record in sorted(view.batches().items(), key=lambda item: item[0]):
+        if record.revoked_at and key not in view.voided_in and key.issuer not in incomplete:
+            observed = f"voided at {record.revoked_at} (Unix time), by the state"
+            yield find("status_differs", "a batch that nothing voided, by the events", observed, Where.batch(key))
+
+
+def _audit_claims(view: ChainView) -> Iterable[Finding]:
+    for claim, since in view.claimed.items():
+        if since != claim.claimed_at:
+            expected = f"{short(claim.did, 200)} with {claim.document_hash.hex()} claimed at {claim.claimed_at}"
+            observed = f"claimed at {since}, by the state" if since else "never claimed, by the state"
+            yield find("claim_differs", f"{expected} (Unix time), by the event", observed, Where(claim.issuer))
 
 
 def _audit_sequence(view: ChainView, issuer: bytes, next_index: int) -> Iterable[Finding]:
@@ -133,53 +201,26 @@ def _gap(issuer: bytes, start: int, end: int) -> Finding:
 
 
 def _audit_words(view: ChainView, incomplete: set[bytes]) -> Iterable[Finding]:
-    """One finding for each word at most. With an incomplete history, bits without an event prove nothing."""
+    """One finding for each word, up to a limit. With an incomplete history, bits without an event prove nothing."""
     none = StatusWords(0, 0)
+    found: dict[tuple[str, bytes], list[Finding]] = {}
     for issuer, number in sorted(view.words.keys() | view.told.keys()):
         state, told = view.words.get((issuer, number), none), view.told.get((issuer, number), none)
-        where = Where(issuer, index=number * ENTRIES_PER_WORD)
         undone = told.revoked & ~state.revoked
         if undone:
             index = number * ENTRIES_PER_WORD + (undone & -undone).bit_length() - 1
             observed = f"{undone.bit_count()} clear, the first at index {index}"
-            yield find("revocation_undone", "revocation bits that stay set", observed, Where(issuer, index=index))
+            finding = find("revocation_undone", "revocation bits that stay set", observed, Where(issuer, index=index))
         elif state != told and issuer not in incomplete:
             expected = f"revoked {told.revoked:#x}, suspended {told.suspended:#x}, by the events"
             observed = f"revoked {state.revoked:#x}, suspended {state.suspended:#x}, by the state"
-            yield find("status_differs", expected, observed, where)
-
-
-def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]:
-    """What a second node shows otherwise; both views were read at the same block number. ``name``: the second node."""
-    where = Where(block_number=view.block.number, source=name)
-    pairs = (
-        ("chain id", view.chain_id, other.chain_id),
-        ("block hash", hex_text(view.block.hash), hex_text(other.block.hash)),
-        ("code hash", hex_text(view.code_hash), hex_text(other.code_hash)),
-    )
-    findings = [
-        find("nodes_disagree", f"{what} {ours}", f"{what} {theirs}", where)
-        for what, ours, theirs in pairs
-        if ours != theirs
-    ]
-    places: dict[bytes, list[str]] = defaultdict(list)
-    for issuer in sorted(view.next_index.keys() | other.next_index.keys()):
-        if view.next_index.get(issuer) != other.next_index.get(issuer):
-            places[issuer].append("next index")
-    for what, ours, theirs in (
-        ("records", view.batches(), other.batches()),
-        ("events", {batch.key: batch for batch in view.history}, {batch.key: batch for batch in other.history}),
-    ):
-        for key in sorted(ours.keys() | theirs.keys()):
-            if ours.get(key) != theirs.get(key):
-                places[key.issuer].append(f"{what} from index {key.first} on")
-    for issuer, number in sorted(view.words.keys() | other.words.keys()):
-        none = StatusWords(0, 0)
-        if view.words.get((issuer, number), none) != other.words.get((issuer, number), none):
-            places[issuer].append(f"status word {number}")
-    for issuer, names in places.items():
-        observed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        findings.append(
-            find("nodes_disagree", "the same of every node", f"different: {observed}", Where(issuer, source=name))
-        )
-    return findings
+            where = Where(issuer, index=number * ENTRIES_PER_WORD)
+            finding = find("status_differs", expected, observed, where)
+        else:
+            continue
+        found.setdefault((finding.code, issuer), []).append(finding)
+    for (code, issuer), findings in found.items():
+        yield from findings[:_SHOWN]
+        if len(findings) > _SHOWN:
+            where = Where(issuer, index=findings[_SHOWN].where.index)
+            yield find(code, findings[0].expected, f"{len(findings) - _SHOWN} more words that differ", where)

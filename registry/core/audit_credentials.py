@@ -1,5 +1,6 @@
 """Auditing credentials that people hand in against the anchored leaves."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,16 +10,17 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_figures import Delays
 from registry.core.canonical import canonicalize
-from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, valid_from
+from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, host_and_path, list_of, valid_from
 from registry.core.errors import JsonError, ProofError
 from registry.core.merkle import HASH_BYTES, root_from_inclusion_proof
 from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
 from registry.core.status import list_and_entry
 
-__all__ = ["CredentialAudit", "Examined", "late_finding", "wrong_status"]
+__all__ = ["CredentialAudit", "Examined", "Lists", "late_finding", "wrong_status"]
 
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
+_OWN_FORM = re.compile(r".*/status/(?:revocation|suspension)/[0-9]+")  # as this registry names its lists
 _ENTRIES = 16  # no credential has more status entries than a few
 
 
@@ -37,6 +39,37 @@ class Examined:
     delay: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Where the lists of the chain's bits are.
+
+    ``bases``: of the issuers whose address for them is known; ``hosts``: all hosts of the publications. Empty: nothing
+    is known, and every list that is named like one counts as one.
+    """
+
+    bases: Mapping[bytes, str] = field(default_factory=dict)
+    hosts: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        """Names them: what was judged by other ones may have to be judged anew."""
+        return leaf.digest(repr((sorted(self.bases.items()), sorted(self.hosts))).encode()).hex()
+
+    def are_elsewhere(self, issuer: bytes, entry: object) -> bool:
+        """Whether an entry names a list that is not one of the chain's: its index then is none in the sequence.
+
+        What has the issuer's own path on another host counts as its list that has moved.
+        """
+        address = list_of(entry)
+        host, path = host_and_path(address)
+        base = self.bases.get(issuer)
+        if not host or host in self.hosts:
+            return False
+        if base is not None:
+            return not path.startswith(f"{host_and_path(base)[1]}/")
+        return bool(self.hosts) or _OWN_FORM.fullmatch(path) is None
+
+
 @dataclass(slots=True)
 class _Batch:
     """What is known of a batch that bundles name. ``located``: an anchor whose place was found to be right."""
@@ -53,15 +86,21 @@ class CredentialAudit:
 
     ``leaves_of`` gives the audited leaves of a batch, None where none were published: then only the bundle's own proof
     counts. ``delay``: the issuer's declared seconds from validFrom to anchoring, None where it declared nothing.
+    ``lists``: which status entries speak of the chain's bits.
     ``examine`` keeps nothing, and can be done elsewhere; ``note`` takes what it found.
     """
 
     def __init__(
-        self, view: ChainView, leaves_of: Callable[[BatchKey], bytes | None] = lambda _: None, delay: int | None = None
+        self,
+        view: ChainView,
+        leaves_of: Callable[[BatchKey], bytes | None] = lambda _: None,
+        delay: int | None = None,
+        lists: Lists | None = None,
     ) -> None:
         self._view = view
         self._leaves_of = leaves_of
         self._delay = delay
+        self._lists = lists or Lists()
         self._told = {batch.key: batch for batch in view.history}
         self._places: dict[bytes, int] = {}
         self._moments: dict[str, int | None] = {}
@@ -96,6 +135,13 @@ class CredentialAudit:
                 findings.append(find("credential_id_repeated", "every id once", observed, examined.where))
         return findings
 
+    def recall(self, identifier: bytes, index: int) -> bool:
+        """Instead of ``note``, for a bundle that an earlier audit examined and found nothing in.
+
+        False if its identifier stands at another place, too: then it has to be examined again.
+        """
+        return self._places.setdefault(identifier, index) == index
+
     def _examine(self, bundle: Bundle, anchor: Anchor, source: str, canonical: bytes | None) -> Examined:
         place = bundle.inclusion
         batch = self._batch(anchor, place.root)
@@ -116,7 +162,7 @@ class CredentialAudit:
             findings.append(find("credential_not_in_batch", expected, included, where))
         if credential is None:
             return Examined(tuple(findings), where=where)
-        wrong = wrong_status(credential.get("credentialStatus", []), index)
+        wrong = wrong_status(credential.get("credentialStatus", []), key.issuer, index, self._lists)
         if wrong is not None:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
         start = self._valid_from(credential)
@@ -212,17 +258,17 @@ def _moment(seconds: int) -> str:
     return time_text(seconds) if seconds <= LAST_SECOND else f"second {seconds}"
 
 
-def wrong_status(entries: object, index: int) -> str | None:
+def wrong_status(entries: object, issuer: bytes, index: int, lists: Lists) -> str | None:
     """What is wrong with the status entries of a credential at ``index``; None if nothing is.
 
-    Where the issuer keeps its lists is not known here: each entry counts under the address that it names itself.
+    Each entry of the chain's lists counts under the address that it names itself: registries move.
     """
     number, entry_of = list_and_entry(index)
     for entry in entries[:_ENTRIES] if isinstance(entries, list) else [entries]:
-        if _is_usual(entry, number, str(entry_of)):
+        if _is_usual(entry, number, str(entry_of)) or lists.are_elsewhere(issuer, entry):
             continue
-        place = entry.get("statusListCredential") if isinstance(entry, dict) else None
-        bases = [place.rsplit("/", 2)[0]] if isinstance(place, str) else []
+        place = list_of(entry)
+        bases = [place.rsplit("/", 2)[0]] if place else []
         check = check_binding({"credentialStatus": entry}, index, bases)
         if check.outcome is Outcome.FAIL:
             return check.detail

@@ -1,7 +1,7 @@
 """Auditing a registry's own tables against the chain: rows against the leaves that were anchored."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from registry.core import leaf as leaves
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -11,11 +11,11 @@ from registry.core.errors import ProofError
 from registry.core.merkle import HASH_BYTES
 from registry.core.model import BatchRecord, StatusWords
 from registry.core.notation import hex_text, short
-from registry.core.status import ENTRIES_PER_WORD
+from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
-    "Lookups", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "audit_erasures", "audit_rows",
-    "audit_statuses", "audit_stored_batches", "audit_stored_issuers", "audit_stored_words",
+    "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "audit_erasures",
+    "audit_rows", "audit_statuses", "audit_stored_batches", "audit_stored_issuers", "audit_stored_words",
 ]  # fmt: skip
 
 _DELAY = 86_400  # seconds after which a change of status that was asked for should be on chain
@@ -67,14 +67,26 @@ class StoredIssuer:
 class StoredStatus:
     """What the database shows as done of one index; None where something is under way, or nobody ever asked.
 
-    ``waiting``: what was asked for and has not been sent (revoke, suspend, reinstate), and since when (Unix time).
+    ``by``: the block at which the suspension, or its end, was final. ``waiting``: what was asked for and has not been
+    sent (revoke, suspend, reinstate), and since when (Unix time).
     """
 
     issuer: bytes
     index: int
     revoked: bool | None
     suspended: bool | None
+    by: int | None = None
     waiting: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWords:
+    """By (issuer, word number): ``followed`` is what the database read of the chain, ``unasked`` the bits in its own
+    calls that no request of its asked for: set or, for suspensions, set or cleared.
+    """
+
+    followed: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
+    unasked: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,7 @@ def audit_stored_batches(
     by_first = {(key.issuer, key.first): key for key in on_chain}
     told = {batch.key: batch for batch in view.history}
     known = set()
+    ours = frozenset(issuers)
     for batch in stored:
         key = batch.key
         known.add(key)
@@ -124,8 +137,9 @@ def audit_stored_batches(
         if batch.anchored:
             yield from _location(batch, record, told.get(key), where, lookups)
     for key in sorted(on_chain.keys() - known):
-        if key.issuer in frozenset(issuers):
-            yield find("foreign_batch", "a batch of this database", "none", Where.batch(key))
+        if key.issuer in ours:
+            code = "foreign_batch_voided" if on_chain[key].revoked_at else "foreign_batch"
+            yield find(code, "a batch of this database", "none", Where.batch(key))
 
 
 def _lost(batch: StoredBatch, where: Where, lookups: Lookups) -> Finding:
@@ -261,12 +275,14 @@ def audit_statuses(
     view: ChainView,
     stored: Iterable[StoredStatus],
     issuers: Iterable[bytes],
+    own: OwnWords | None = None,
     lookups: Lookups | None = None,
 ) -> Iterator[Finding]:
     """``stored``: every index for which the database shows something; ``issuers``: for whom it issues.
 
     ``lookups`` is asked only where chain and database differ: what is done may be newer than the audited block.
     """
+    own = own or OwnWords()
     known: set[tuple[bytes, int]] = set()
     for item in stored:
         known.add((item.issuer, item.index))
@@ -279,7 +295,10 @@ def audit_statuses(
         for name, ours, theirs, newer in zip(("revoked", "suspended"), shown, on_chain, now, strict=True):
             if ours is None or ours in (theirs, newer):
                 continue
-            code = "status_not_on_chain" if ours or name == "suspended" else "status_not_recorded"
+            if (ours and name == "revoked") or (name == "suspended" and not _was_suspended(view, item)):
+                code = "status_not_on_chain"
+            else:
+                code = _past_the_registry(view, own, item.issuer, item.index)
             not_ours, not_theirs = "" if ours else "not ", "" if theirs else "not "
             yield find(code, f"{not_theirs}{name}, by the chain", f"{not_ours}{name}, by the database", where)
         if item.waiting is not None and view.block.timestamp - item.waiting[1] > _DELAY:
@@ -298,7 +317,27 @@ def audit_statuses(
             bits &= bits - 1
             if (issuer, index) not in known:
                 where = Where(issuer, index=index)
-                yield find("status_not_recorded", "a request in the database", "none, and a bit on chain", where)
+                code = _past_the_registry(view, own, issuer, index)
+                yield find(code, "a request in the database", "none, and a bit on chain", where)
+
+
+def _was_suspended(view: ChainView, item: StoredStatus) -> bool:
+    """Whether the chain had the suspension as the database shows it, by the block at which that was final."""
+    number, mask = word_and_mask(item.index)
+    states = [
+        state for at, state in view.changes.get((item.issuer, number), ()) if item.by is not None and at <= item.by
+    ]
+    return any(bool(state.suspended & mask) == item.suspended for state in states)
+
+
+def _past_the_registry(view: ChainView, own: OwnWords, issuer: bytes, index: int) -> str:
+    """What to call a status of which no request is left: set past the registry, which has read of it, or lost."""
+    number, mask = word_and_mask(index)
+    none = StatusWords(0, 0)
+    chain, followed, unasked = (words.get((issuer, number), none) for words in (view.words, own.followed, own.unasked))
+    differs = (chain.revoked ^ followed.revoked) | (chain.suspended ^ followed.suspended)
+    asked_by_nobody = unasked.revoked | unasked.suspended
+    return "status_not_recorded" if (differs | asked_by_nobody) & mask else "status_set_elsewhere"
 
 
 def audit_stored_issuers(view: ChainView, stored: Iterable[StoredIssuer]) -> Iterator[Finding]:

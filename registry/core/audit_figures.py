@@ -22,9 +22,13 @@ class Delays:
     def __init__(self) -> None:
         self.counts = [0] * (len(DELAYS) + 1)
 
+    @staticmethod
+    def place(seconds: int) -> int:
+        """The number of the class."""
+        return next((at for at, bound in enumerate(DELAYS) if seconds < bound), len(DELAYS))
+
     def add(self, seconds: int, count: int = 1) -> None:
-        place = next((at for at, bound in enumerate(DELAYS) if seconds < bound), len(DELAYS))
-        self.counts[place] += count
+        self.counts[self.place(seconds)] += count
 
     def merge(self, counts: Sequence[int]) -> None:
         self.counts = [ours + theirs for ours, theirs in zip(self.counts, counts, strict=True)]

@@ -1,56 +1,107 @@
 """What no single look shows: publications beside each other, and beside what an earlier audit saw."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import PublishedBatch
+from registry.core.model import StatusWords
+from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["compare_mirrors", "compare_with_earlier", "gone_anchors"]
+__all__ = ["PublishedCopy", "compare_mirrors", "compare_with_earlier", "gone_anchors", "gone_statuses"]
 
-_Publication = tuple[str, Mapping[BatchKey, PublishedBatch], Mapping[BatchKey, bytes | None]]
+_SEEN = "revocations that an earlier audit saw final"
 _SHOWN = 100  # batches of one copy that are named one by one
 
+_Difference = tuple[BatchKey, str, str, str, str]
+_Say = Callable[["PublishedCopy", BatchKey], str | None]
 
-def compare_mirrors(first: _Publication, other: _Publication, view: ChainView) -> Iterator[Finding]:
-    """Each publication: its name, what it lists, and the SHA-256 of the leaves that it serves (None: it has none).
 
-    Only batches that the chain has count: what is not on chain is a finding by itself. What could not be read is in
-    neither mapping, and nothing is said about it.
+@dataclass(frozen=True, slots=True)
+class PublishedCopy:
+    """``leaves``: the SHA-256 of what it serves of a batch, None where it has none; what could not be read is left out.
+
+    ``issuers``: those whose batches it has to list as far as others do.
     """
-    name, ours, our_leaves = first
-    source, theirs, their_leaves = other
-    differing = list(_differences(ours, our_leaves, theirs, their_leaves, view))
-    for key, file, expected, observed in differing[:_SHOWN]:
-        where = Where.batch(key, source=source)
-        yield find("mirrors_differ", f"{file}: {expected}, as {name} says", f"{file}: {observed}", where)
-    if len(differing) > _SHOWN:
-        observed = f"{len(differing) - _SHOWN} more batches that differ"
-        yield find("mirrors_differ", f"the same as {name}", observed, Where(source=source))
+
+    name: str
+    listed: Mapping[BatchKey, PublishedBatch]
+    leaves: Mapping[BatchKey, bytes | None]
+    issuers: Collection[bytes]
+
+
+def compare_mirrors(copies: Sequence[PublishedCopy], view: ChainView, since: int) -> Iterator[Finding]:
+    """Each against the first one that says anything of the same thing: so whatever differs anywhere is found.
+
+    Only batches that the chain has count: what is not on chain is a finding by itself. What the chain learnt after
+    ``since`` (Unix seconds) may be missing from some.
+    """
+    differing: dict[str, list[_Difference]] = {copy.name: [] for copy in copies}
+    for key, record in sorted(view.batches().items(), key=lambda item: item[0]):
+        later = {_presence: record.anchored_at > since, _voided: record.revoked_at > since}
+        involved = [copy for copy in copies if key.issuer in copy.issuers]
+        if len(involved) > 1 and any(key in copy.listed for copy in involved):
+            for name, difference in _differences(key, involved, {say for say, is_new in later.items() if is_new}):
+                differing[name].append(difference)
+    for name, found in differing.items():
+        for key, file, first, expected, observed in found[:_SHOWN]:
+            where = Where.batch(key, source=name)
+            yield find("mirrors_differ", f"{file}: {expected}, as {first} says", f"{file}: {observed}", where)
+        if len(found) > _SHOWN:
+            observed = f"{len(found) - _SHOWN} more differences"
+            yield find("mirrors_differ", "the same as other copies", observed, Where(source=name))
 
 
 def _differences(
-    ours: Mapping[BatchKey, PublishedBatch],
-    our_leaves: Mapping[BatchKey, bytes | None],
-    theirs: Mapping[BatchKey, PublishedBatch],
-    their_leaves: Mapping[BatchKey, bytes | None],
-    view: ChainView,
-) -> Iterator[tuple[BatchKey, str, str, str]]:
-    for key in sorted(view.batches()):
-        a, b = ours.get(key), theirs.get(key)
-        if a is None and b is None:
+    key: BatchKey, copies: Sequence[PublishedCopy], new: Collection[_Say]
+) -> Iterator[tuple[str, _Difference]]:
+    for file, say in _SAYINGS:
+        if say in new:
             continue
-        if a is None or b is None:
-            yield key, "listing", _presence(a), _presence(b)
-        elif a.size != b.size:
-            yield key, "listing", f"{a.size} leaves", f"{b.size} leaves"
-        elif None not in (a.revoked, b.revoked) and a.revoked != b.revoked:
-            yield key, "listing", _voided(a.revoked), _voided(b.revoked)
-        elif _contradict(a.accepted_from, b.accepted_from) or _contradict(a.declared_delay, b.declared_delay):
-            observed = f"accepted from {b.accepted_from}, delay {b.declared_delay}"
-            yield key, "listing", f"accepted from {a.accepted_from}, delay {a.declared_delay}", observed
-        elif key in our_leaves and key in their_leaves and our_leaves[key] != their_leaves[key]:
-            yield key, "leaves", _digest(our_leaves[key]), _digest(their_leaves[key])
+        first: tuple[str, str] | None = None
+        for copy in copies:
+            said = say(copy, key)
+            if said is None:
+                continue
+            if first is None:
+                first = copy.name, said
+            elif said != first[1]:
+                yield copy.name, (key, file, *first, said)
+
+
+def _presence(copy: PublishedCopy, key: BatchKey) -> str:
+    return "listed" if key in copy.listed else "not listed"
+
+
+def _size(copy: PublishedCopy, key: BatchKey) -> str | None:
+    batch = copy.listed.get(key)
+    return None if batch is None else f"{batch.size} leaves"
+
+
+def _voided(copy: PublishedCopy, key: BatchKey) -> str | None:
+    batch = copy.listed.get(key)
+    return None if batch is None or batch.revoked is None else "voided" if batch.revoked else "not voided"
+
+
+def _accepted(copy: PublishedCopy, key: BatchKey) -> str | None:
+    batch = copy.listed.get(key)
+    return None if batch is None or batch.accepted_from is None else f"accepted from {batch.accepted_from}"
+
+
+def _delay(copy: PublishedCopy, key: BatchKey) -> str | None:
+    batch = copy.listed.get(key)
+    return None if batch is None or batch.declared_delay is None else f"a delay of {batch.declared_delay} seconds"
+
+
+def _leaves(copy: PublishedCopy, key: BatchKey) -> str | None:
+    return _digest(copy.leaves[key]) if key in copy.listed and key in copy.leaves else None
+
+
+_SAYINGS: tuple[tuple[str, _Say], ...] = (
+    ("listing", _presence), ("listing", _size), ("listing", _voided), ("listing", _accepted), ("listing", _delay),
+    ("leaves", _leaves),
+)  # fmt: skip
 
 
 def compare_with_earlier(
@@ -83,16 +134,26 @@ def gone_anchors(lost: Iterable[AnchoredBatch]) -> Iterator[Finding]:
         yield find("final_anchor_gone", f"a record since block {batch.block_number}", "none", where)
 
 
-def _presence(batch: PublishedBatch | None) -> str:
-    return "not listed" if batch is None else "listed"
-
-
-def _voided(revoked: bool | None) -> str:
-    return "voided" if revoked else "not voided"
-
-
-def _contradict(ours: int | None, theirs: int | None) -> bool:
-    return ours is not None and theirs is not None and ours != theirs
+def gone_statuses(
+    revoked: Mapping[tuple[bytes, int], int], voided: Iterable[BatchKey], view: ChainView
+) -> Iterator[Finding]:
+    """Revocations that an earlier audit held for final (bits by issuer and word, and whole batches), and that neither
+    the history nor the state has: what the history still has is found by ``audit_chain``.
+    """
+    none = StatusWords(0, 0)
+    for (issuer, number), bits in sorted(revoked.items()):
+        words, told = view.words.get((issuer, number), none), view.told.get((issuer, number), none)
+        start = number * ENTRIES_PER_WORD
+        anchored = max(min(view.next_index.get(issuer, 0) - start, ENTRIES_PER_WORD), 0)
+        gone = bits & ~words.revoked & ~told.revoked & ((1 << anchored) - 1)
+        if gone:
+            index = start + (gone & -gone).bit_length() - 1
+            observed = f"{gone.bit_count()} clear, the first at index {index}"
+            yield find("revocation_undone", _SEEN, observed, Where(issuer, index=index))
+    for key in sorted(voided):
+        record = view.records.get(key)
+        if record is not None and not record.revoked_at and key not in view.voided_in:
+            yield find("revocation_undone", _SEEN, "a batch that is not voided", Where.batch(key))
 
 
 def _digest(leaves: bytes | None) -> str:

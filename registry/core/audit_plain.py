@@ -12,7 +12,7 @@ from typing import Any
 from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
-from registry.core.audit_credentials import Examined, late_finding, wrong_status
+from registry.core.audit_credentials import Examined, Lists, late_finding, wrong_status
 from registry.core.credential import STATUS_ENTRY_TYPE, entries_of, issuer_did, valid_from
 from registry.core.errors import InputError
 from registry.core.model import BatchRecord
@@ -28,10 +28,18 @@ class PlainAudit:
     """``bases``: below which addresses status lists are published, each with the issuer's address and DID.
 
     ``delay``: the issuer's declared seconds from validFrom to anchoring, None where it declared nothing.
+    ``lists``: which status entries speak of the chain's bits.
     """
 
-    def __init__(self, view: ChainView, bases: Mapping[str, tuple[bytes, str]], delay: int | None = None) -> None:
+    def __init__(
+        self,
+        view: ChainView,
+        bases: Mapping[str, tuple[bytes, str]],
+        delay: int | None = None,
+        lists: Lists | None = None,
+    ) -> None:
         self._bases = bases
+        self._lists = lists or Lists()
         self._delay = delay
         self._next = view.next_index
         self._batches: dict[bytes, list[tuple[int, BatchKey, BatchRecord]]] = defaultdict(list)
@@ -58,7 +66,7 @@ class PlainAudit:
         findings: list[Finding] = []
         if record.revoked_at:
             findings.append(find("voided_batch_credential", "a batch that counts", "one that was voided", where))
-        differs = wrong_status(entries_of(credential), index)
+        differs = wrong_status(entries_of(credential), address, index, self._lists)
         if differs is not None:
             expected = f"entries that name one place, as {short(str(entry.get('statusPurpose')), 100)} names {index}"
             findings.append(find("status_index_differs", expected, differs, where))

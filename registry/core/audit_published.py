@@ -4,7 +4,7 @@ Batches are handed in one at a time, each with its leaves packed. What stays in 
 Python object is kept for a single one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,10 +12,13 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.merkle import HASH_BYTES, MerkleTree
 from registry.core.model import BatchRecord
+from registry.core.notation import hex_text, moment_text
 
-__all__ = ["PublishedAudit", "PublishedBatch", "packed_root"]
+__all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "missing_batch", "packed_root", "repeated_leaves"]
 
+_CLOCKS = 300  # seconds by which a registry's clock may be ahead of the chain's
 _CHUNK = HASH_BYTES << 15  # a power of two of leaves
+_SHOWN = 20  # batches that are named one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,21 @@ def packed_root(packed: bytes) -> bytes:
 
 
 class PublishedAudit:
-    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once."""
+    """One publication against one view of the chain. Call ``add`` for each batch, then ``finish`` once.
 
-    def __init__(self, view: ChainView, source: str | None = None) -> None:
+    ``since``: what the chain learnt after this time (Unix seconds) may be missing yet; None: nothing may.
+    """
+
+    def __init__(
+        self,
+        view: ChainView,
+        source: str | None = None,
+        since: int | None = None,
+    ) -> None:
         self._view = view
         self._source = source
+        self._since = view.block.timestamp if since is None else since
+        self._behind: list[str] = []
         self._on_chain = view.batches()
         self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
         self._seen: dict[BatchKey, int] = {}  # size, of what was published
@@ -77,9 +90,16 @@ class PublishedAudit:
         """All of them, by batch."""
         return self._leaves
 
-    def finish(self) -> list[Finding]:
-        """What only all batches together show."""
-        return [*self._missing(), *self._overlaps(), *_repeats(self._leaves, self._source)]
+    def finish(self, issuers: Collection[bytes] | None = None) -> list[Finding]:
+        """What only all batches show. ``issuers``: whose batches it has to list; None: all of the contract's."""
+        found = [*self._missing(issuers), *self._overlaps()]
+        if self._behind:
+            observed = "; ".join(self._behind[:_SHOWN]) + ("; …" if len(self._behind) > _SHOWN else "")
+            where = Where(source=self._source)
+            found.append(
+                find("publication_behind", f"what the chain had at {moment_text(self._since)}", observed, where)
+            )
+        return found
 
     @property
     def digest(self) -> bytes:
@@ -103,9 +123,7 @@ class PublishedAudit:
             return
         if key in self._seen:
             yield find("published_twice", "one entry for each batch", "another one", where)
-            if key in self._leaves:
-                return
-        self._seen[key] = batch.size
+        self._seen.setdefault(key, batch.size)
         if record is None:
             moved = self._by_root.get((key.issuer, key.root))
             if moved is not None:
@@ -116,8 +134,15 @@ class PublishedAudit:
         if record.size != batch.size:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
         if record.revoked_at and batch.revoked is False:
-            yield find("voided_batch_served", f"voided at {record.revoked_at} (Unix time)", "not voided", where)
+            if record.revoked_at > self._since:
+                self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was voided since")
+            else:
+                yield find("voided_batch_served", f"voided at {moment_text(record.revoked_at)}", "not voided", where)
+        if not record.revoked_at and batch.revoked and key not in self._view.voided_in:
+            yield find("voided_not_on_chain", "a batch that nobody voided on chain", "voided", where)
         yield from _late(batch, record, where)
+        if key in self._leaves:
+            return
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
         elif len(leaves) != record.size * HASH_BYTES:
@@ -127,11 +152,14 @@ class PublishedAudit:
         else:
             self._leaves[key] = leaves
 
-    def _missing(self) -> Iterable[Finding]:
+    def _missing(self, issuers: Collection[bytes] | None) -> Iterable[Finding]:
         for key, record in sorted(self._on_chain.items(), key=lambda item: item[0]):
-            if key not in self._seen:
-                where = Where.batch(key, block_number=record.block_number, source=self._source)
-                yield find("leaves_missing", f"a published batch of {record.size} leaves", "none", where)
+            if key in self._seen or (issuers is not None and key.issuer not in issuers):
+                continue
+            if record.anchored_at > self._since:
+                self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was anchored since")
+            else:
+                yield missing_batch(key, record, self._source)
 
     def _overlaps(self) -> Iterable[Finding]:
         issuer, reached = b"", 0
@@ -145,17 +173,43 @@ class PublishedAudit:
             reached = max(reached, key.first + size)
 
 
+def issuers_elsewhere(view: ChainView, issuers: Collection[bytes]) -> Iterator[Finding]:
+    """``issuers``: those of publications. Anybody may anchor in the contract, so that others are no fault by itself."""
+    others = {key.issuer for key in view.batches() if key.issuer not in issuers}
+    if others:
+        batches = sum(key.issuer in others for key in view.batches())
+        observed = f"{len(others)} more issuers with {batches} batches, the first being 0x{min(others).hex()}"
+        yield find("issuer_elsewhere", "issuers that are published here", observed, Where(min(others)))
+
+
+def missing_batch(key: BatchKey, record: BatchRecord, source: str | None) -> Finding:
+    """A batch that the contract has and no publication that was to have it."""
+    where = Where.batch(key, block_number=record.block_number, source=source)
+    if record.revoked_at:
+        return find(
+            "voided_batch_unpublished", "a published batch", f"none; voided at {moment_text(record.revoked_at)}", where
+        )
+    expected = f"a published batch of {record.size} leaves, anchored at {moment_text(record.anchored_at)}"
+    return find("leaves_missing", expected, "none", where)
+
+
 def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[Finding]:
     if batch.accepted_from is None or batch.declared_delay is None:
         return
     late = record.anchored_at - batch.accepted_from
+    if late < -_CLOCKS:
+        expected = f"accepted before it was anchored at {record.anchored_at} (Unix time)"
+        yield find("accepted_after_anchor", expected, f"accepted from {batch.accepted_from} on", where)
     if late > batch.declared_delay:
         expected = f"anchored within {batch.declared_delay} seconds of the first acceptance"
         yield find("batch_anchored_late", expected, f"after {late} seconds", where)
 
 
-def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Finding]:
-    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones."""
+def repeated_leaves(leaves: Mapping[BatchKey, bytes], sources: Mapping[BatchKey, str]) -> Iterator[Finding]:
+    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones.
+
+    ``leaves``: packed, of every batch whose anchored ones were published; ``sources``: by whom.
+    """
     keys = sorted(leaves)
     suspects = _repeated_heads([leaves[key] for key in keys])
     if not suspects:
@@ -178,7 +232,8 @@ def _repeats(leaves: dict[BatchKey, bytes], source: str | None) -> Iterator[Find
             index, earlier, at = example
             whose = "" if earlier.issuer == key.issuer else f" of issuer 0x{earlier.issuer.hex()}"
             observed = f"{count} repeated; the first stands at index {at}{whose} as well"
-            yield find("leaf_repeated", "every leaf once", observed, Where.batch(key, index=index, source=source))
+            where = Where.batch(key, index=index, source=sources.get(key))
+            yield find("leaf_repeated", "every leaf once", observed, where)
 
 
 def _heads(packed: bytes) -> memoryview:

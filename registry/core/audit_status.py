@@ -38,9 +38,11 @@ def audit_status_list(
     view: ChainView,
     shown: ShownList,
     blocks: tuple[int, int],
+    due: int,
     read_again: Callable[[Sequence[int]], Mapping[int, StatusWords]],
 ) -> Iterator[Finding]:
     """``blocks``: the first and the last block of the list's ``valid_from``; they differ where blocks share a time.
+    ``due``: up to which block a list that has run out has to show everything.
 
     ``read_again(words)`` gives the contract's words as they are now, behind the audited block: the list may be newer.
     """
@@ -61,12 +63,17 @@ def audit_status_list(
     if invented:
         what = f"{invented.bit_count()} bits that the chain does not have"
         yield _differs("status_list_differs", shown, invented, f"the {shown.purpose} bits of {made}", what)
-    late = (told & now) & ~entries & ~withheld
-    if late and view.block.timestamp > shown.deadline:
+    if view.block.timestamp > shown.deadline:
         expected = f"the {shown.purpose} bits of the audited block, or a list that still counts"
-        yield _differs(
-            "revocation_shown_late", shown, late, expected, f"{late.bit_count()} missing in a list of {made}"
-        )
+        due_bits = _told(view, shown, due)
+        late = (told & now & due_bits) & ~entries & ~withheld
+        if late:
+            what = f"{late.bit_count()} missing in a list of {made}"
+            yield _differs("revocation_shown_late", shown, late, expected, what)
+        ended = entries & ~(told | now | due_bits) & ~invented
+        if ended:
+            what = f"{ended.bit_count()} that have ended, in a list of {made}"
+            yield _differs("revocation_shown_late", shown, ended, expected, what)
 
 
 def gone_revocations(view: ChainView, shown: ShownList, earlier: bytes) -> int:

@@ -20,6 +20,7 @@ __all__ = [
     "check_validity",
     "entries_of",
     "facts",
+    "host_and_path",
     "is_elsewhere",
     "is_enveloped",
     "issuer_did",
@@ -163,9 +164,14 @@ def is_elsewhere(entry: object, bases: Iterable[str]) -> bool:
     return STATUS_ENTRY_TYPE in types and bool(host) and host not in {_host(base) for base in bases}
 
 
-def _host(address: str) -> str:
+def host_and_path(address: str) -> tuple[str, str]:
+    """Of an http(s) address: its host in lower case, with the port, and what follows it; two "" for anything else."""
     match = _AUTHORITY.match(address)
-    return match[1].lower() if match else ""
+    return (match[1].lower(), address[match.end() :]) if match else ("", "")
+
+
+def _host(address: str) -> str:
+    return host_and_path(address)[0]
 
 
 def _types(entry: object) -> list[Any]:

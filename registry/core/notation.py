@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from registry.core.errors import InputError
 
 __all__ = [
-    "LAST_SECOND", "LOWER_HEX", "base64url_text", "chain_text", "hex_text", "parse_base64url", "parse_chain",
-    "parse_hex", "parse_time", "short", "time_text",
+    "LAST_SECOND", "LOWER_HEX", "base64url_text", "chain_text", "hex_text", "moment_text", "parse_base64url",
+    "parse_chain", "parse_hex", "parse_time", "short", "time_text",
 ]  # fmt: skip
 
 LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z
@@ -59,6 +59,11 @@ def parse_base64url(text: str, length: int) -> bytes:
 def time_text(seconds: int) -> str:
     """Unix seconds, 0 to ``LAST_SECOND``, as YYYY-MM-DDTHH:MM:SSZ."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment_text(seconds: int) -> str:
+    """The same for any number of seconds: what no calendar has is named by its number."""
+    return time_text(seconds) if 0 <= seconds <= LAST_SECOND else f"second {seconds}"
 
 
 def parse_time(text: str) -> int:

@@ -1,9 +1,10 @@
 """Bundles from a folder, held against one view of the chain; on all cores where there are many."""
 
 import gc
+import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,31 +15,58 @@ from typing import TYPE_CHECKING, Any
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
-from registry.core.audit_credentials import CredentialAudit, Examined
-from registry.core.bundle import MAX_BUNDLE_BYTES
+from registry.core.audit_credentials import CredentialAudit, Examined, Lists
+from registry.core.audit_plain import PlainAudit
+from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
 from registry.core.bundle_reading import BundleReader
+from registry.core.canonical import parse_json
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
+from registry.service.auditmemory import BundleMemory, Used
 
 if TYPE_CHECKING:
     from registry.service.auditsignatures import SignatureAudit
 
-__all__ = ["BundleAudit", "printable_name"]
+__all__ = ["BundleAudit", "bundle_files", "printable_name"]
 
 _MANY = 10_000  # files, below which further processes cost more than they save
 _MANY_SIGNED = 500  # the same where proofs are judged, at a millisecond and more each
 _CHUNK = 500  # files for one process at a time
 _AHEAD = 4  # chunks under way for each process
+_PARTS = {"leaf", "inclusion", "anchors"}
 _ASKED = 100  # transactions of batches that are not on chain
 
-_Answer = tuple[list[Examined], list[str]]
+# Of each file what it shows (None: it could not be read), and what it was judged by (None: it has to be examined again
+# in any case); and why something could not be audited.
+_Answer = tuple[list[Examined | None], list[Used | None], list[str]]
+_Documents = Mapping[tuple[bytes, str], Mapping[str, Any]]
+
+
+def bundle_files(place: Path) -> list[str]:
+    """A file, or the *.json in a folder by name: texts, as a million paths would take ten times as long to sort.
+
+    Raises InputError if there is nothing.
+    """
+    if not place.is_dir():
+        return [str(place)]
+    try:
+        with os.scandir(place) as entries:
+            found = sorted(entry.name for entry in entries if entry.name.endswith(".json"))
+    except OSError as error:
+        raise InputError(f"{place} cannot be read: {error.strerror}.") from error
+    if not found:
+        raise InputError(f"There are no *.json files in {place}.")
+    return [f"{place}/{name}" for name in found]
 
 
 class BundleAudit:
     """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
 
-    ``documents``: the issuers' published DID documents, by DID; None: proofs are not judged.
+    ``documents``: published DID documents, by issuer's address and DID; None: proofs are not judged. ``memory``: what
+    earlier audits found nothing in, and need not be read again. ``issuers``: those that ``view`` is about, None: all;
+    bundles of others are passed over. ``lists``: which status entries speak of the chain's bits. ``bases``: below which
+    addresses each issuer (address, DID) has its lists, to place credentials that come without a bundle.
     """
 
     def __init__(
@@ -47,26 +75,65 @@ class BundleAudit:
         leaves: dict[BatchKey, bytes],
         delay: int | None = None,
         processes: int = 0,
-        documents: Mapping[str, Mapping[str, Any]] | None = None,
+        documents: _Documents | None = None,
+        memory: BundleMemory | None = None,
+        issuers: Collection[bytes] | None = None,
+        lists: Lists | None = None,
+        bases: Mapping[str, tuple[bytes, str]] | None = None,
     ) -> None:
-        self._part = _Part(view, leaves, delay, documents)
+        self._part = _Part(_Given(view, leaves, delay, documents, issuers, lists, bases or {}))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
         self.incomplete: list[str] = []
         self._processes = processes or os.cpu_count() or 1
+        self._memory = memory
         self._asked: list[Examined] = []
 
-    def run(self, paths: Sequence[Path]) -> Iterator[Finding]:
+    def run(self, paths: Sequence[str | Path]) -> Iterator[Finding]:
         """In the order of ``paths``, whoever examines them: the same folder gives the same findings."""
-        alone = self._processes == 1 or len(paths) < self._many
-        for examined, incomplete in self._alone(paths) if alone else self._together(paths):
+        memory = self._memory
+        if memory is None:
+            for item, _, _ in self._examine(paths, range(len(paths))):
+                yield from self._note(item)
+            return
+        with memory:
+            fresh = memory.look(paths)
+            for item, used, number in self._examine(paths, fresh):
+                yield from self._recall(memory, paths, number)
+                found = list(self._note(item))
+                yield from found
+                memory.add(number, item or Examined(), None if found else used)
+            if fresh or memory.changed:
+                yield from self._recall(memory, paths, len(paths))
+            memory.close()
+            self.count += memory.count
+            self.audit.delays.merge(memory.delays.counts)
+
+    def _recall(self, memory: BundleMemory, paths: Sequence[str | Path], end: int) -> Iterator[Finding]:
+        """What is remembered of the files before ``end``, held against what is new."""
+        for number in memory.pass_over(end, self.audit.recall):
+            [item], _, incomplete = self._part.examine([paths[number]])
             self.incomplete += incomplete
-            for item in examined:
-                self.count += item.where != Where() or not item.findings
-                if item.transaction is not None and len(self._asked) < _ASKED:
-                    self._asked.append(item)
-                yield from self.audit.note(item)
+            yield from self._note(item)
+
+    def _examine(
+        self, paths: Sequence[str | Path], numbers: Sequence[int]
+    ) -> Iterator[tuple[Examined | None, Used | None, int]]:
+        alone = self._processes == 1 or len(numbers) < self._many
+        chunks = ([paths[number] for number in numbers[at : at + _CHUNK]] for at in range(0, len(numbers), _CHUNK))
+        place = iter(numbers)
+        for examined, used, incomplete in map(self._part.examine, chunks) if alone else self._together(chunks):
+            self.incomplete += incomplete
+            yield from zip(examined, used, place, strict=False)  # place goes on behind the chunk
+
+    def _note(self, item: Examined | None) -> Iterator[Finding]:
+        if item is None:
+            return
+        self.count += item.where != Where() or not item.findings
+        if item.transaction is not None and len(self._asked) < _ASKED:
+            self._asked.append(item)
+        yield from self.audit.note(item)
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles of batches that the contract does not have: what became of the transaction that they name.
@@ -80,12 +147,7 @@ class BundleAudit:
                 observed = f"{hex_text(item.transaction or b'')} in block {state.block_number}, which did not"
                 yield find("bundle_transaction_elsewhere", expected, observed, item.where)
 
-    def _alone(self, paths: Sequence[Path]) -> Iterator[_Answer]:
-        for at in range(0, len(paths), _CHUNK):
-            yield self._part.examine(paths[at : at + _CHUNK])
-
-    def _together(self, paths: Sequence[Path]) -> Iterator[_Answer]:
-        chunks = iter([[str(path) for path in paths[at : at + _CHUNK]] for at in range(0, len(paths), _CHUNK)])
+    def _together(self, chunks: Iterator[list[str | Path]]) -> Iterator[_Answer]:
         # spawn: a fork would take along the connections and threads of this process.
         with ProcessPoolExecutor(self._processes, get_context("spawn"), _start, (self._part.given,)) as pool:
             waiting = [pool.submit(_examine, chunk) for chunk in islice(chunks, self._processes * _AHEAD)]
@@ -99,22 +161,20 @@ class _Given:
     view: ChainView
     leaves: dict[BatchKey, bytes]
     delay: int | None
-    documents: Mapping[str, Mapping[str, Any]] | None
+    documents: _Documents | None
+    issuers: Collection[bytes] | None
+    lists: Lists | None
+    bases: Mapping[str, tuple[bytes, str]]
 
 
 class _Part:
     """What one process does: reads, parses and examines. It keeps nothing of what it has seen."""
 
-    def __init__(
-        self,
-        view: ChainView,
-        leaves: dict[BatchKey, bytes],
-        delay: int | None,
-        documents: Mapping[str, Mapping[str, Any]] | None,
-    ) -> None:
-        self.given = _Given(view, leaves, delay, documents)
-        self._signatures = None if documents is None else _judge(view, documents)
-        self.audit = CredentialAudit(view, leaves.get, delay)
+    def __init__(self, given: _Given) -> None:
+        self.given = given
+        self._signatures = None if given.documents is None else _judge(given.view, given.documents)
+        self.audit = CredentialAudit(given.view, given.leaves.get, given.delay, given.lists)
+        self._plain = PlainAudit(given.view, given.bases, given.delay)
         self._reader = BundleReader()
 
     def examine(self, paths: Sequence[Path | str]) -> _Answer:
@@ -128,32 +188,73 @@ class _Part:
                 gc.enable()
 
     def _examine(self, paths: Sequence[Path | str]) -> _Answer:
-        found: list[Examined] = []
+        found: list[Examined | None] = []
+        used: list[Used | None] = []
         incomplete: list[str] = []
         for path in paths:
+            before = len(incomplete)
             name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
+            data, remembered, examined = b"", True, None
             try:
                 data = _read(path)
                 bundle, canonical = self._reader.read(data)
             except OSError as error:
                 incomplete.append(f"{name} cannot be read: {error.strerror}.")
             except InputError as error:
-                where = Where(source=name)
-                found.append(Examined((find("credential_unreadable", "a bundle", short(str(error), 300), where),)))
+                remembered = False
+                try:
+                    examined = self._examine_other(data, name, error, incomplete)
+                except InputError as reason:
+                    incomplete.append(f"{name} was not audited: {reason}.")
             else:
-                examined = self.audit.examine(bundle, name, canonical)
-                found.append(self._with_signature(bundle, examined, incomplete))
-        return found, incomplete
+                if not self._is_anothers(bundle):
+                    examined = self.audit.examine(bundle, name, canonical)
+                    examined = self._with_signature(bundle, examined, incomplete)
+            found.append(examined)
+            used.append(self._used(examined) if remembered and len(incomplete) == before else None)
+        return found, used, incomplete
+
+    def _examine_other(self, data: bytes, name: str, error: InputError, incomplete: list[str]) -> Examined | None:
+        """A credential without its bundle, or something else. Raises InputError where its place cannot be told."""
+        value = _something_else(data, name, error)
+        if isinstance(value, Finding):
+            return Examined((value,))
+        # Here, for the same reason as in _judge.
+        from registry.service.judging import open_credential
+
+        clear, _ = open_credential(value)
+        if clear is None:
+            raise InputError("it is enveloped in a way that is not known here")
+        examined = self._plain.examine(clear, name)
+        if self.given.issuers is not None and examined.where.issuer not in self.given.issuers:
+            return None
+        if self._signatures is None:
+            return examined
+        found = tuple(self._signatures.examine(value, None, examined.where, incomplete, alone=True))
+        return replace(examined, findings=(*examined.findings, *found))
+
+    def _is_anothers(self, bundle: Bundle) -> bool:
+        """Whether it has an anchor in the contract, and none of an issuer whom the audit is about."""
+        issuers, here = self.given.issuers, (self.given.view.chain_id, self.given.view.contract)
+        if issuers is None:
+            return False
+        found = [anchor.issuer for anchor in bundle.anchors if (anchor.chain_id, anchor.contract) == here]
+        return bool(found) and not any(issuer in issuers for issuer in found)
+
+    def _used(self, examined: Examined | None) -> Used | None:
+        if examined is None or examined.findings:
+            return None
+        return () if self._signatures is None else self._signatures.used()
 
     def _with_signature(self, bundle: Bundle, examined: Examined, incomplete: list[str]) -> Examined:
         """What is not the anchored credential has no time at which its proofs could be judged."""
         if self._signatures is None or any(item.code == "credential_not_in_batch" for item in examined.findings):
             return examined
-        found = tuple(self._signatures.examine(bundle, examined.where, incomplete))
+        found = tuple(self._signatures.examine(bundle.credential, bundle.issuer_document, examined.where, incomplete))
         return replace(examined, findings=(*examined.findings, *found)) if found else examined
 
 
-def _judge(view: ChainView, documents: Mapping[str, Mapping[str, Any]]) -> "SignatureAudit":
+def _judge(view: ChainView, documents: _Documents) -> "SignatureAudit":
     """Loaded where it is needed: what judges proofs takes each process a third of a second."""
     from registry.service.auditsignatures import SignatureAudit
 
@@ -165,13 +266,32 @@ _part: _Part | None = None
 
 def _start(given: _Given) -> None:
     global _part  # noqa: PLW0603 - what each process of the pool is given once
-    _part = _Part(given.view, given.leaves, given.delay, given.documents)
+    _part = _Part(given)
 
 
-def _examine(paths: list[str]) -> _Answer:
+def _examine(paths: list[str | Path]) -> _Answer:
     if _part is None:
         raise AssertionError("a process of the pool was not started")
     return _part.examine(paths)
+
+
+def _something_else(data: bytes, name: str, error: InputError) -> Finding | dict[str, Any]:
+    """What is said of a file that is no bundle, or the credential that it is.
+
+    What has a part of a bundle, or is no JSON object, may have been one.
+    """
+    where = Where(source=name)
+    try:
+        value = parse_json(data, MAX_BUNDLE_BYTES)
+    except InputError:
+        value = None
+    if not isinstance(value, dict) or _PARTS & value.keys() or value.get("type") == TYPE:
+        return find("credential_unreadable", "a bundle", short(str(error), 300), where)
+    types = value.get("type")
+    listed = types if isinstance(types, list) else [types]
+    if "VerifiableCredential" in listed or "EnvelopedVerifiableCredential" in listed:
+        return value
+    return find("not_a_bundle", "a bundle", f"JSON of the type {short(json.dumps(types), 100)}", where)
 
 
 def printable_name(name: str) -> str:

@@ -4,32 +4,42 @@ The chain is read at one block, which the report names; the state first, events 
 the audit incomplete, never clean. With the state of an earlier audit only what is new is read.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from anchors.base import Chain, ChainError, ChainUnreachable, WrongContract
+from anchors.base import Chain, ChainError, ChainUnreachable, WrongChain, WrongContract
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
-from registry.core.audit_chain import ChainView, audit_chain, compare_nodes, located
+from registry.core.audit_chain import ChainView, audit_chain, located
 from registry.core.audit_figures import Delays, figures_of
-from registry.core.audit_over_time import gone_anchors
-from registry.core.audit_published import PublishedBatch
+from registry.core.audit_nodes import compare_nodes
+from registry.core.audit_over_time import gone_anchors, gone_statuses
+from registry.core.audit_published import PublishedBatch, issuers_elsewhere
+from registry.core.errors import InputError
 from registry.core.model import BlockRef
-from registry.service.auditbundles import BundleAudit
+from registry.core.notation import hex_text
+from registry.service.auditbundles import BundleAudit, bundle_files
 from registry.service.auditissuers import IssuerAudit
 from registry.service.auditmaterial import MaterialAudit, malformed
-from registry.service.auditpromises import PromiseFiles
+from registry.service.auditmemory import BundleMemory, Grounds
+from registry.service.auditpromises import PromiseFiles, promise_files
+from registry.service.auditregistries import Registries
 from registry.service.auditreport import AuditReport, report_to_json
+from registry.service.auditsignatures import Documents
 from registry.service.auditstate import AuditState, StateFile
-from registry.service.chainreading import Remembered, block_times, read_chain, read_history
+from registry.service.chainreading import History, Questions, Remembered, block_times, read_chain, read_history
 from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
-from registry.service.publishedissuers import IssuerMaterial
+from registry.service.publishedissuers import IssuerMaterial, PublishedIssuers
 
 __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
 
-_SETTLED = 64  # blocks below the audited one, where a node names no finalized block
+T = TypeVar("T")
 
-Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch]], Iterable[Finding]]
+_SETTLED = 64  # blocks below the audited one, where a node names no finalized block
+_BEHIND = 64  # blocks that one node may lag behind another
+
+Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch], list[str]], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,29 @@ class NamedChain:
     chain: Chain
 
 
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    """``issuers``: None where nothing is said of any, or where that could not be read (``told`` is False then)."""
+
+    material: Material
+    listing: Listing
+    issuers: PublishedIssuers | None
+    told: bool
+
+    @property
+    def addresses(self) -> set[bytes]:
+        """The issuers that it answers for."""
+        said = {issuer.address for issuer in self.issuers.issuers} if self.issuers else set()
+        return said | {batch.key.issuer for batch in self.listing.batches}
+
+    def only(self, issuers: Collection[bytes]) -> "_Publication":
+        batches = tuple(batch for batch in self.listing.batches if batch.key.issuer in issuers)
+        said = self.issuers
+        if said is not None:
+            said = replace(said, issuers=tuple(issuer for issuer in said.issuers if issuer.address in issuers))
+        return replace(self, listing=replace(self.listing, batches=batches), issuers=said)
+
+
 @dataclass
 class Auditing:
     """One audit, made for one run. ``chains``: the nodes to ask; the first one counts, the others are compared with it.
@@ -47,25 +80,35 @@ class Auditing:
     ``first_block``: where the contract was deployed. ``cross_check``: compute every root with merklelib as well.
     ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
     the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
-    ``signatures``: judge the proofs of bundles' credentials, too.
+    ``signatures``: judge the proofs of bundles' credentials, too. ``bundles``, ``promises``: a folder is listed anew in
+    each run. ``full``: read all again that ``state`` knows. ``issuers``: audit these only; None: all there are.
+    ``named``: somebody named them, and is told which ones have anchored nothing. ``expected``: issuers that have to be
+    published, beside those that a publication answers for itself. ``grace``: for so many seconds what the chain learnt
+    may be missing from what is published.
     """
 
     chains: Sequence[NamedChain]
     materials: Sequence[Material] = ()
-    bundles: Sequence[Path] = ()
+    bundles: Path | Sequence[str | Path] = ()
     first_block: int = 0
     cross_check: bool = False
     delay: int | None = None
     state: AuditState | None = None
     file: StateFile | None = None
     processes: int = 0
-    promises: Sequence[Path] = ()
+    promises: Path | Sequence[Path] = ()
     signatures: bool = True
+    full: bool = False
+    issuers: Collection[bytes] | None = None
+    named: bool = True
+    expected: Collection[bytes] = ()
+    grace: int = 0
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
     _published: MaterialAudit | None = field(default=None, init=False)
     _issuers: IssuerAudit | None = field(default=None, init=False)
+    _registries: Registries | None = field(default=None, init=False)
     _bundles: BundleAudit | None = field(default=None, init=False)
     _promises: PromiseFiles | None = field(default=None, init=False)
     _times: dict[int, int] = field(default_factory=dict, init=False)
@@ -73,25 +116,40 @@ class Auditing:
     def run(self, inside: Inside | None = None) -> AuditReport:
         """Raises nothing that the chain or the material could cause: that stands in the report.
 
-        ``inside`` audits what only the registry itself has, against the same view of the chain.
+        ``inside`` audits what only the registry itself has, against the same view of the chain; it is given what was
+        published of batches, and adds to the list what could not be audited.
         """
         block = None
         try:
             # The chain before the material: what is published meanwhile can be recognised as newer.
             others = self._reachable()
             block = self._block(others)
-            listings = self._listings()
-            wanted = {batch.key for _, listing in listings for batch in listing.batches}
-            self._view = view = self._read(block, wanted)
+            publications = self._publications()
+            here = [item for item in publications if self._is_here(item.listing)]
+            answered = {address for item in here for address in item.addresses}
+            # Anybody may anchor in the contract: whom nobody names is not worth every question.
+            named = {*(self.issuers or answered), *self.expected} if self.issuers or here else None
+            wanted = {batch.key for item in here for batch in item.listing.batches}
+            questions = Questions(wanted, self.expected, self._seen_revoked(), named)
+            self._view = view = self._read(block, questions)
             self._findings += audit_chain(view)
-            self._compare(view, wanted, [item for item in self.chains[1:] if item.name in others])
-            self._audit_published(view, listings)
+            if self.issuers is not None and self.named:
+                self._incomplete += [
+                    f"{hex_text(issuer)} has anchored nothing in this contract, so that there was nothing to audit."
+                    for issuer in sorted(self.issuers)
+                    if not view.next_index.get(issuer)
+                ]
+            self._compare(view, questions, [item for item in self.chains[1:] if item.name in others])
+            self._audit_published(view, publications)
+            all_read = len(publications) == len(self.materials)
+            if here and self.issuers is None and all_read and all(item.addresses for item in here):
+                self._findings += issuers_elsewhere(view, {*answered, *self.expected})
             self._audit_bundles(view)
             if self.promises:
-                self._audit_promises(view, listings)
+                self._audit_promises(view)
             if inside is not None:
                 declared = self._published.declared if self._published else {}
-                self._findings += inside(self.chains[0].chain, view, declared)
+                self._findings += inside(self.chains[0].chain, view, declared, self._incomplete)
             self._times = block_times(self.chains[0].chain, (number for number, _ in view.revocations))
         except WrongContract as error:
             where = Where(source=self.chains[0].name)
@@ -107,19 +165,38 @@ class Auditing:
         for item in self.chains[1:]:
             try:
                 heads[item.name] = item.chain.head().number
+            except WrongChain as error:
+                self._disagree(item, "the same chain of every node", error)
             except ChainError as error:
                 self._incomplete.append(f"{item.name} could not be compared: {error}")
         return heads
 
+    def _disagree(self, item: NamedChain, expected: str, error: ChainError) -> None:
+        self._findings.append(find("nodes_disagree", expected, str(error), Where(source=item.name)))
+
     def _block(self, others: dict[str, int]) -> BlockRef:
+        """The newest one that all have. A node that lags far behind is left out of ``others``."""
         first = self.chains[0]
-        number = min([first.chain.head().number, *others.values()])
+        head = first.chain.head().number
+        newest = max([head, *others.values()])
+        for name, number in [(first.name, head), *others.items()]:
+            if newest - number > _BEHIND:
+                lag = f"{name} is {newest - number} blocks behind another node"
+                if name != first.name:
+                    del others[name]
+                    lag += ", and could not be compared"
+                self._incomplete.append(f"{lag}: audit again when it has caught up.")
+        number = min([head, *others.values()])
         block = first.chain.block(number)
         if block is None:
             raise ChainUnreachable(f"{first.name} has no block {number}.")
         return block
 
-    def _listings(self) -> list[tuple[Material, Listing]]:
+    def _is_here(self, listing: Listing) -> bool:
+        chain = self.chains[0].chain
+        return (listing.chain_id, listing.contract) == (chain.chain_id, chain.contract)
+
+    def _publications(self) -> list[_Publication]:
         found = []
         for material in self.materials:
             try:
@@ -129,25 +206,46 @@ class Auditing:
             except MaterialMalformed as error:
                 self._findings.append(malformed(material, error))
             else:
-                found.append((material, listing))
+                item = self._with_issuers(material, listing)
+                found.append(item if self.issuers is None else item.only(self.issuers))
         return found
 
-    def _read(self, at: BlockRef, wanted: Iterable[BatchKey]) -> ChainView:
+    def _with_issuers(self, material: Material, listing: Listing) -> _Publication:
+        if not isinstance(material, IssuerMaterial) or not self._is_here(listing):
+            return _Publication(material, listing, None, told=False)
+        try:
+            return _Publication(material, listing, material.issuers(), told=True)
+        except MaterialUnavailable as error:
+            self._incomplete.append(str(error))
+        except MaterialMalformed as error:
+            self._findings.append(malformed(material, error))
+        return _Publication(material, listing, None, told=False)
+
+    def _seen_revoked(self) -> Collection[tuple[bytes, int]]:
+        """Words in which earlier audits saw revocations that no longer change; the state then knows their bits."""
+        if self.state is None:
+            return ()
+        state = self.state
+        if state.remembered is not None:
+            for word, states in state.remembered.history.told.items():
+                state.revoked[word] = state.revoked.get(word, 0) | states.revoked
+            state.voided |= state.remembered.history.voided.keys()
+        return [word for word, bits in state.revoked.items() if bits]
+
+    def _read(self, at: BlockRef, questions: Questions) -> ChainView:
         """The chain, and in the state what need not be read again: history up to a block that no longer changes."""
         chain, state = self.chains[0].chain, self.state
         if state is None:
-            return read_chain(chain, at, read_history(chain, at, self.first_block), wanted)
+            return self._view_of(chain, at, read_history(chain, at, self.first_block), questions)
         state.reorganised = state.block is not None and not _has(chain, state.block)
         before = state.remembered
-        known = before if before is not None and _is_canonical(chain, before, at) else None
+        known = before if before is not None and not self.full and _is_canonical(chain, before, at) else None
         settled = _settled(chain, at)
         history = known.history if known else None
         if settled is not None and (history is None or history.block is None or settled.number > history.block.number):
             history = read_history(chain, settled, self.first_block, history)
-        view = read_chain(chain, at, read_history(chain, at, self.first_block, history), wanted, known)
-        seen = [*state.lost, *(before.history.batches if before else ())]
-        state.lost = [batch for batch in dict.fromkeys(seen) if view.records.get(batch.key) is None]
-        self._findings += gone_anchors(state.lost)
+        view = self._view_of(chain, at, read_history(chain, at, self.first_block, history), questions, known)
+        self._gone(state, before, view)
         if history is not None and history.block is not None:
             end = history.block.number
             records = {
@@ -162,8 +260,35 @@ class Auditing:
         state.block = at
         return view
 
-    def _compare(self, view: ChainView, wanted: Iterable[BatchKey], others: Iterable[NamedChain]) -> None:
-        known = self.state.remembered if self.state else None
+    def _view_of(
+        self, chain: Chain, at: BlockRef, history: History, questions: Questions, known: Remembered | None = None
+    ) -> ChainView:
+        told = history if self.issuers is None else history.only(self.issuers)
+        view = read_chain(chain, at, told, questions, known)
+        if view.unread:
+            self._incomplete.append(
+                f"Of {len(view.unread)} issuers with the most credentials, status words without an event were not "
+                f"read, the first being {hex_text(view.unread[0])}: name those that matter with --issuer."
+            )
+        if not view.next_index and self.named:
+            self._incomplete.append(
+                "Nothing was audited: no event of the contract is there. Either nothing was anchored yet, or the node "
+                "has pruned them, or --from-block is too late. Name issuers with --issuer."
+            )
+        return view
+
+    def _gone(self, state: AuditState, before: Remembered | None, view: ChainView) -> None:
+        """What an earlier audit saw final, and is gone. It stays the yardstick until it is there again."""
+        seen = [*state.lost, *(before.history.batches if before else ())]
+        lost = [batch for batch in dict.fromkeys(seen) if view.records.get(batch.key) is None]
+        mine = [batch for batch in lost if self.issuers is None or batch.key.issuer in self.issuers]
+        state.lost = [batch for batch in lost if batch in mine or batch in state.lost]
+        self._findings += gone_anchors(mine)
+        self._findings += gone_statuses(state.revoked, state.voided, view)
+
+    def _compare(self, view: ChainView, questions: Questions, others: Iterable[NamedChain]) -> None:
+        known = self.state.remembered if self.state and not self.full else None
+        same_questions = replace(questions, batches={*questions.batches, *view.records}, issuers=view.next_index)
         for item in others:
             try:
                 at = item.chain.block(view.block.number)
@@ -171,58 +296,125 @@ class Auditing:
                     raise ChainUnreachable(f"it has no block {view.block.number}")
                 same = known if known is not None and _is_canonical(item.chain, known, at) else None
                 history = read_history(item.chain, at, self.first_block, same.history if same else None)
-                other = read_chain(item.chain, at, history, wanted, same)
-            except WrongContract as error:
-                where = Where(source=item.name)
-                self._findings.append(find("nodes_disagree", "the same contract of every node", str(error), where))
+                other = self._view_of(item.chain, at, history, same_questions, same)
+            except (WrongContract, WrongChain) as error:
+                self._disagree(item, "the same contract of every node", error)
             except ChainError as error:
                 self._incomplete.append(f"{item.name} could not be compared: {error}")
             else:
                 self._findings += compare_nodes(view, other, item.name)
 
-    def _audit_published(self, view: ChainView, listings: Iterable[tuple[Material, Listing]]) -> None:
+    def _audit_published(self, view: ChainView, publications: Sequence[_Publication]) -> None:
         self._published = audit = MaterialAudit(
-            view, self._is_newer, self._incomplete, self.state, self.file, cross_check=self.cross_check
+            view,
+            self._is_newer,
+            self._is_voided_since,
+            self._incomplete,
+            self.state,
+            self.file,
+            cross_check=self.cross_check,
+            full=self.full,
+            grace=self.grace,
         )
-        for material, listing in listings:
-            self._findings += audit.add(material, listing)
-        self._findings += audit.finish()
         self._issuers = issuers = IssuerAudit(
-            view, self.chains[0].chain, self.first_block, self._incomplete, self.state
+            view, self.chains[0].chain, self.first_block, self._incomplete, self.state, self.grace
         )
-        for material, listing in listings:
-            if isinstance(material, IssuerMaterial) and listing.contract == view.contract:
-                self._findings += issuers.add(material, {batch.key.issuer for batch in listing.batches})
-        self._findings += issuers.finish()
+        registries = Registries(self._incomplete)
+        here = []
+        for item in publications:
+            elsewhere = audit.elsewhere(item.material, item.listing)
+            if elsewhere is None:
+                here.append(item)
+            else:
+                self._findings.append(elsewhere)
+        for item in here:
+            self._findings += audit.add(item.material, item.listing)
+        for item in here:
+            if isinstance(item.material, IssuerMaterial) and item.told:
+                listed = {batch.key.issuer for batch in item.listing.batches}
+                self._findings += issuers.add(item.material, item.issuers, listed)
+        if here and (len(here) > 1 or self.promises):
+            self._registries = registries
+            for item in here:
+                self._findings += registries.add(item.material)
+            read = [item.material for item in publications]
+            for material in self.materials:
+                if material not in read:
+                    registries.miss(material)
+        about = audit.issuers(issuers.named)
+        copies = registries.copies(list(about))
+        # A publication that could not be read may have what the others have not.
+        all_read = len(publications) == len(self.materials)
+        covered = {*self.expected}.union(*about.values()) if all_read else {key.issuer for key in view.batches()}
+        self._findings += issuers.finish(copies, covered)
+        self._findings += registries.compare(about)
+        self._findings += audit.finish(about, copies, {*self.expected, *(self.issuers or ())} if all_read else ())
 
     def _is_newer(self, key: BatchKey) -> bool:
         """Whether a batch was anchored behind the audited block: it is the next audit's."""
         record = self.chains[0].chain.read_record(key.issuer, key.root, key.first)
         return record is not None and self._view is not None and record.block_number > self._view.block.number
 
+    def _is_voided_since(self, key: BatchKey) -> bool:
+        record = self.chains[0].chain.read_record(key.issuer, key.root, key.first)
+        return record is not None and record.revoked_at > 0
+
     def _audit_bundles(self, view: ChainView) -> None:
-        first = self._published.first if self._published else None
-        leaves = first.anchored_leaves() if first else {}
-        documents = {did: dict(item.content) for did, item in self._issuers.documents.items()} if self._issuers else {}
+        paths = self._files(self.bundles, bundle_files)
+        leaves = self._published.leaves if self._published else {}
+        found = self._issuers.documents if self._issuers and self.signatures else {}
+        documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
+        lists = self._issuers.lists if self._issuers else None
+        memory = None
+        if self.file is not None and paths:
+            published = Documents(found)
+
+            def document(address: bytes, did: str) -> bytes | None:
+                item = published.of(address, did)
+                return None if item is None else item.hash
+
+            options = (self.delay, self.signatures, lists.digest if lists else None)
+            memory = BundleMemory(self.file.bundles, Grounds(view, leaves, document), options, full=self.full)
         self._bundles = audit = BundleAudit(
-            view, leaves, self.delay, self.processes, documents if self.signatures else None
+            view,
+            leaves,
+            self.delay,
+            self.processes,
+            documents,
+            memory,
+            self.issuers,
+            lists,
+            self._issuers.bases if self._issuers else None,
         )
-        self._findings += audit.run(self.bundles)
+        self._findings += audit.run(paths)
         self._incomplete += audit.incomplete
         self._findings += audit.ask_transactions(self.chains[0].chain)
 
-    def _audit_promises(self, view: ChainView, listings: Sequence[tuple[Material, Listing]]) -> None:
-        """Keys and leaves are those of the first publication that was read."""
-        first = self._published.first if self._published else None
-        material = listings[0][0] if listings and first else None
-        self._promises = audit = PromiseFiles(view, material)
-        self._findings += audit.run(self.promises, first.anchored_leaves() if first else {})
+    def _audit_promises(self, view: ChainView) -> None:
+        paths = self._files(self.promises, promise_files)
+        self._promises = audit = PromiseFiles(view, self._registries, self.issuers)
+        self._findings += audit.run(paths, self._published.leaves if self._published else {})
         self._incomplete += audit.incomplete
+
+    def _files(self, given: Path | Sequence[T], listed: Callable[[Path], Sequence[T]]) -> Sequence[T]:
+        """A folder as it is now; that nothing can be had of it is no reason not to audit the rest."""
+        if not isinstance(given, Path):
+            return given
+        try:
+            return listed(given)
+        except InputError as error:
+            self._incomplete.append(str(error))
+            return ()
+
+    def _concerns(self, finding: Finding) -> bool:
+        """Whether it is about an issuer who is audited, or about none."""
+        return self.issuers is None or finding.where.issuer is None or finding.where.issuer in self.issuers
 
     def _report(self, block: BlockRef | None) -> AuditReport:
         chain, view = self.chains[0].chain, self._view
-        published = self._published.first if self._published else None
-        accepted = self._published.delays if self._published else Delays()
+        findings = [finding for finding in self._findings if self._concerns(finding)]
+        published = self._published
+        accepted = published.delays if published else Delays()
         valid_from = self._bundles.audit.delays if self._bundles else Delays()
         return AuditReport(
             chain_id=chain.chain_id,
@@ -236,7 +428,7 @@ class Auditing:
             leaves=published.size if published else 0,
             bundles=self._bundles.count if self._bundles else 0,
             promises=self._promises.count if self._promises else None,
-            findings=tuple(in_order(located(self._findings, view) if view else self._findings)),
+            findings=tuple(in_order(located(findings, view) if view else findings)),
             incomplete=tuple(dict.fromkeys(self._incomplete)),
             figures=figures_of(view, self._times, accepted, valid_from) if view else None,
         )

@@ -1,34 +1,43 @@
-"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists."""
+"""What publications show of issuers, held against the chain: DID documents, claims, and signed status lists; and the
+contexts, schemas and templates that their credentials were made with.
+"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from anchors.base import Chain, ChainUnreachable
 from registry.core.audit import Finding, Where, find
 from registry.core.audit_chain import ChainView
+from registry.core.audit_credentials import Lists
 from registry.core.audit_status import ShownList, audit_status_list, compare_lists, first_entry, gone_revocations
 from registry.core.canonical import parse_json
-from registry.core.credential import valid_from
+from registry.core.credential import host_and_path, status_base, valid_from
 from registry.core.errors import InputError
 from registry.core.model import BlockRef
-from registry.core.notation import LAST_SECOND, hex_text, short, time_text
+from registry.core.notation import LAST_SECOND, hex_text, moment_text, short, time_text
 from registry.core.status import ENTRIES_PER_LIST
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
+from registry.service.audittemplates import TemplateAudit
+from registry.service.pinned import known_contexts, known_schemas
 from registry.service.published import MaterialMalformed, MaterialUnavailable
-from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer
-from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3, PINS
+from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedIssuers, UnsignedLists
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.key import is_own_key, resolve_did_key
 from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.report import KeyProblem, ProofCode, ProofStatus, ResolveKey, VerificationKey
-from registry.standards.proofs.verifying import verify_proofs
+from registry.standards.proofs.verifying import check_key, verify_proofs
 from registry.standards.statuslist import PURPOSES, StatusListError, decode_list, encode_list, parse_status_list
 
 __all__ = ["IssuerAudit"]
 
+_LOOK = 60  # seconds that a registry may take to read a new block
 _SAME_TIME = 64  # blocks that are looked at for having the same time
+_PINNED: tuple[tuple[str, Callable[[str], frozenset[str]]], ...] = (
+    ("context_changed", known_contexts),
+    ("schema_changed", known_schemas),
+)
 
 Place = tuple[bytes, str, int]
 
@@ -38,46 +47,75 @@ class _Read:
     """One publication: what it was found to show."""
 
     name: str
+    issuers: dict[bytes, PublishedIssuer]
     lists: dict[Place, ShownList] = field(default_factory=dict)
     documents: dict[bytes, DidDocument] = field(default_factory=dict)
+    pinned: dict[tuple[str, str], str] = field(default_factory=dict)  # digests by the finding's code and the address
 
 
 class IssuerAudit:
-    """``add`` each publication, then ``finish`` once. ``incomplete`` is added to. ``first_block``: the contract's.
+    """``read`` each publication, ``add`` each one with the issuers of its batches, then ``finish`` once.
 
-    ``documents`` are those of the first publication that has one, by DID: signatures are judged by them.
+    ``incomplete`` is added to. ``first_block``: the contract's. ``documents`` are those of the first publication that
+    has one, by address and DID: signatures are judged by them.
     """
 
     def __init__(
-        self, view: ChainView, chain: Chain, first_block: int, incomplete: list[str], state: AuditState | None = None
+        self,
+        view: ChainView,
+        chain: Chain,
+        first_block: int,
+        incomplete: list[str],
+        state: AuditState | None = None,
+        grace: int = 0,
     ) -> None:
+        """``grace``: for so many seconds what the chain learnt may be missing."""
         self._view = view
+        self._ends: dict[bytes, int] = {}  # of issuers whose last batches are within the grace
+        for key, record in view.batches().items() if grace else ():
+            if record.anchored_at > view.block.timestamp - grace:
+                self._ends[key.issuer] = min(key.first, self._ends.get(key.issuer, key.first))
         self._chain = chain
         self._blocks = _Blocks(chain, view.block, first_block)
         self._incomplete = incomplete
         self._state = state
         self._read: list[_Read] = []
-        self.documents: dict[str, DidDocument] = {}
+        self._templates = TemplateAudit(view.block.hash, incomplete, state)
+        self._said: list[PublishedIssuer] = []
+        self.documents: dict[tuple[bytes, str], DidDocument] = {}
 
-    def add(self, material: IssuerMaterial, addresses: set[bytes]) -> Iterator[Finding]:
+    @property
+    def bases(self) -> dict[str, tuple[bytes, str]]:
+        """Below which addresses they have status lists, each with the issuer's address and DID. The first one counts:
+        who names somebody else's is found by what its lists say of themselves.
+        """
+        found: dict[str, tuple[bytes, str]] = {}
+        for issuer in self._said:
+            if issuer.status_base is not None:
+                found.setdefault(issuer.status_base, (issuer.address, issuer.did))
+        return found
+
+    @property
+    def lists(self) -> Lists:
+        """Where the publications have lists of the chain's bits, or could have them."""
+        bases = {issuer.address: issuer.status_base for issuer in self._said if issuer.status_base is not None}
+        places = [*bases.values(), *(base for issuer in self._said for base in status_base(issuer.did))]
+        return Lists(bases, frozenset(host for host, _ in map(host_and_path, places) if host))
+
+    def add(
+        self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
+    ) -> Iterator[Finding]:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
-        try:
-            published = material.issuers()
-        except MaterialUnavailable as error:
-            self._incomplete.append(str(error))
-            return
-        except MaterialMalformed as error:
-            yield malformed(material, error)
-            return
         issuers = published.issuers if published is not None else ()
         known = {issuer.address for issuer in issuers}
+        self._said += issuers
         for address in sorted(item for item in addresses - known if self._view.next_index.get(item)):
             where = Where(address, source=material.name)
             yield find("issuer_unpublished", "its DID, and where its status lists are", "nothing", where)
-        read = _Read(material.name)
+        read = _Read(material.name, {issuer.address: issuer for issuer in issuers})
         self._read.append(read)
         if published is not None:
-            yield from self._contexts(material.name, published.contexts)
+            yield from self._pinned(read, published)
         for issuer in issuers:
             for answer in (self._document(material, read, issuer), self._lists(material, read, issuer)):
                 try:
@@ -86,30 +124,86 @@ class IssuerAudit:
                     self._incomplete.append(str(error))
                 except MaterialMalformed as error:
                     yield malformed(material, error)
+        yield from self._templates.add(material, issuers)
 
-    def finish(self) -> Iterator[Finding]:
-        """The publications against each other: each further one against the first."""
-        for other in self._read[1:]:
-            first = self._read[0]
-            for place in sorted(first.lists.keys() & other.lists.keys()):
-                yield from compare_lists(first.lists[place], other.lists[place])
-            for address in sorted(first.documents.keys() & other.documents.keys()):
-                ours, theirs = first.documents[address].hash, other.documents[address].hash
-                if ours != theirs:
-                    where = Where(address, source=other.name)
-                    yield find("did_document_differs", f"{ours.hex()}, as in {first.name}", theirs.hex(), where)
+    @property
+    def named(self) -> dict[str, set[bytes]]:
+        """The addresses that each publication tells of, by its name."""
+        return {read.name: set(read.issuers) for read in self._read}
 
-    def _contexts(self, name: str, contexts: Mapping[str, bytes]) -> Iterator[Finding]:
+    def finish(self, copies: Mapping[str, Sequence[str]], covered: Collection[bytes]) -> Iterator[Finding]:
+        """The publications against each other, by the issuers that they have in common: each version of a thing against
+        the first one. ``copies``: by name, the publications of the same registry, the first one first. ``covered``: all
+        issuers that any of them is about; who claims a DID of theirs should be among them.
+        """
+        yield from self._left_out(covered)
+        yield from self._compare_entries()
+        first_list: dict[tuple[Place, int], ShownList] = {}
+        first_document: dict[bytes, tuple[str, bytes]] = {}
+        for number, read in enumerate(self._read):
+            for place, shown in sorted(read.lists.items()):
+                earlier = first_list.setdefault((place, shown.valid_from), shown)
+                start, end = self._blocks.of(shown.valid_from) if earlier is not shown else (0, 0)
+                if start == end:  # otherwise they may be of two blocks of one time; each was held against the chain
+                    yield from compare_lists(earlier, shown)
+            for address, document in sorted(read.documents.items()):
+                name, ours = first_document.setdefault(address, (read.name, document.hash))
+                if ours != document.hash:
+                    where = Where(address, source=read.name)
+                    yield find("did_document_differs", f"{ours.hex()}, as in {name}", document.hash.hex(), where)
+            related = [
+                other
+                for other in self._read[:number]
+                if other.name in copies[read.name] or not other.issuers.keys().isdisjoint(read.issuers)
+            ]
+            yield from self._compare_pinned(read, related)
+        yield from self._templates.finish()
+
+    def _compare_pinned(self, read: _Read, others: Sequence[_Read]) -> Iterator[Finding]:
+        """What this program knows is held against that, and not against other copies."""
+        for code, known in _PINNED:
+            for url, digest in sorted((key[1], digest) for key, digest in read.pinned.items() if key[0] == code):
+                first = next((other for other in others if (code, url) in other.pinned), None)
+                if first is not None and first.pinned[code, url] != digest and not known(url):
+                    expected = f"{short(url, 200)}: {first.pinned[code, url]}, as in {first.name}"
+                    yield find(code, expected, digest, Where(source=f"{read.name} {url}"))
+
+    def _compare_entries(self) -> Iterator[Finding]:
+        """An issuer that has nothing on chain may be newer than a copy."""
+        first: dict[bytes, tuple[str, str]] = {}
+        for read in self._read:
+            for address, issuer in sorted(read.issuers.items()):
+                if not self._view.next_index.get(address):
+                    continue
+                lists = "no lists" if issuer.status_base is None else f"lists below {short(issuer.status_base, 200)}"
+                said = f"{short(issuer.did, 200)}, {lists}"
+                name, ours = first.setdefault(address, (read.name, said))
+                if ours != said:
+                    where = Where(address, source=read.name)
+                    yield find("mirrors_differ", f"issuers: {ours}, as {name} says", f"issuers: {said}", where)
+
+    def _left_out(self, covered: Collection[bytes]) -> Iterator[Finding]:
+        bases = {base for issuer in self._said if (base := _base(issuer.did))}
+        named: dict[bytes, set[str]] = {}
+        for claim in self._view.claims:
+            if _base(claim.did) in bases and claim.issuer not in covered and self._view.next_index.get(claim.issuer):
+                named.setdefault(claim.issuer, set()).add(claim.did)
+        for address, dids in sorted(named.items()):
+            observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
+            yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
+
+    def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""
-        for url, digest in sorted(contexts.items()):
-            found = digest.hex()
-            known = {PINS[url].digest} if url in PINS else set()
-            if url == OPEN_BADGES_3_0_3:
-                known.add(FIRST_DIGEST)  # both were published
-            before = self._state.contexts.setdefault((name, url), found) if self._state is not None else found
-            if before != found or (known and found not in known):
-                expected = before if before != found else " or ".join(sorted(known))
-                yield find("context_changed", f"{short(url, 200)}: {expected}", found, Where(source=f"{name} {url}"))
+        state = self._state
+        seen = (state.contexts, state.schemas) if state is not None else (None, None)
+        for (code, known), listed, earlier in zip(_PINNED, (published.contexts, published.schemas), seen, strict=True):
+            for url, digest in sorted(listed.items()):
+                found = read.pinned[code, url] = digest.hex()
+                right = known(url)
+                before = earlier.setdefault((read.name, url), found) if earlier is not None else found
+                if before != found or (right and found not in right):
+                    expected = before if before != found else " or ".join(sorted(right))
+                    yield find(code, f"{short(url, 200)}: {expected}", found, Where(source=f"{read.name} {url}"))
 
     # --- DID documents ---
 
@@ -125,29 +219,39 @@ class IssuerAudit:
         except InputError as error:
             raise MaterialMalformed(f"the DID document of {short(issuer.did)} cannot be read: {error}") from error
         read.documents[issuer.address] = document
-        self.documents.setdefault(issuer.did, document)
+        self.documents.setdefault((issuer.address, issuer.did), document)
         if issuer.document is not None and document.hash != issuer.document:
             yield find("did_document_differs", f"the document {issuer.document.hex()}", document.hash.hex(), where)
         account = Account(self._view.chain_id, issuer.address)
-        if not is_own_key(issuer.did) and not document.names(account):
+        if self._acts(issuer.address) and not is_own_key(issuer.did) and not document.names(account):
             others = ", ".join(hex_text(other.address) for other in sorted(document.accounts, key=str)) or "none"
             expected = f"{hex_text(issuer.address)} on this chain, under assertionMethod of {issuer.did}"
             yield find("did_names_other_account", expected, short(others, 300), where)
         yield from self._claims(issuer, document, where)
         yield from self._former_keys(material.name, issuer, document, where)
 
+    def _acts(self, address: bytes) -> bool:
+        """Whether it has anchored or claimed anything: before that, there is nothing to be said of it."""
+        return bool(self._view.next_index.get(address)) or any(claim.issuer == address for claim in self._view.claims)
+
     def _claims(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
-        told = sum(batch.size for batch in self._view.history if batch.key.issuer == issuer.address)
-        if told < self._view.next_index.get(issuer.address, 0):
-            return  # events are missing, and claims may be among them
-        mine = [claim for claim in self._view.claims if claim.issuer == issuer.address]
+        """By the state, for what is published; what else was claimed, by the history. Raises ChainError."""
+        view, address = self._view, issuer.address
+        if address not in view.next_index or self._chain.read_claim(address, issuer.did, document.hash, view.block):
+            return
+        mine = [claim for claim in view.claims if claim.issuer == address]
         claimed = [claim.document_hash for claim in mine if claim.did == issuer.did]
-        if not claimed and issuer.address in self._view.next_index:
+        if claimed or self._chain.read_claim(address, issuer.did, bytes(32), view.block):
+            expected = f"a document that was claimed: {claimed[-1].hex() if claimed else 'none'}"
+            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
+        elif address in view.incomplete():
+            self._incomplete.append(
+                f"Whether {hex_text(address)} claimed {short(issuer.did)} with another document than the one in "
+                f"{where.source} could not be asked: the node has not got all events."
+            )
+        elif self._acts(address):
             others = ", ".join(sorted({claim.did for claim in mine})) or "no claim"
             yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
-        elif claimed and document.hash not in claimed:
-            expected = f"a document that was claimed: {claimed[-1].hex()}"
-            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
 
     def _former_keys(
         self, name: str, issuer: PublishedIssuer, document: DidDocument, where: Where
@@ -166,10 +270,10 @@ class IssuerAudit:
     # --- status lists ---
 
     def _lists(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
-        end = self._view.next_index.get(issuer.address, 0)
+        end = self._reach(issuer.address)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
-            numbers = range(-(-end // ENTRIES_PER_LIST))
+            numbers = range(-(-self._ends.get(issuer.address, end) // ENTRIES_PER_LIST))
             wanted = {(issuer.address, purpose, number) for purpose in PURPOSES for number in numbers}
         if self._state is not None:  # what was there once may not go, whatever is said of the issuer now
             seen = {key[1:] for key in self._state.lists if key[0] == material.name and key[1] == issuer.address}
@@ -182,6 +286,13 @@ class IssuerAudit:
             except MaterialMalformed as error:
                 yield malformed(material, error)
 
+    def _reach(self, address: bytes) -> int:
+        """Up to which index the issuer has batches; what a node says is its next index may be anything."""
+        return max(
+            (key.first + record.size for key, record in self._view.batches().items() if key.issuer == address),
+            default=0,
+        )
+
     def _list(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer, place: Place) -> Iterator[Finding]:
         _, purpose, number = place
         named = f"the {purpose} list {number} of {short(issuer.did)}"
@@ -192,14 +303,29 @@ class IssuerAudit:
             return
         credential, shown = self._parse(material, issuer, place, data)
         read.lists[place] = shown
-        yield from self._signature(credential, issuer, shown, where)
+        if isinstance(material, UnsignedLists):
+            yield from self._signer(material, issuer, shown, where)
+        else:
+            yield from self._signature(credential, issuer, shown, where)
         yield from audit_status_list(
             self._view,
             shown,
             self._blocks.of(shown.valid_from),
+            self._due(material, shown),
             lambda words: self._chain.read_words(issuer.address, words, self._chain.head()),
         )
         yield from self._rolled_back(material.name, shown, where)
+
+    def _due(self, material: IssuerMaterial, shown: ShownList) -> int:
+        """The block up to which a list has to show everything once it has run out.
+
+        A copy: the audited one. A live list of a chain that was quiet can have run out, and be made anew only when the
+        next block is read.
+        """
+        if not material.live:
+            return self._view.block.number
+        lag = max(shown.deadline - shown.valid_from, 0) + _LOOK
+        return self._blocks.of(max(self._view.block.timestamp - lag, 0))[1]
 
     def _parse(
         self, material: IssuerMaterial, issuer: PublishedIssuer, place: Place, data: bytes
@@ -231,10 +357,9 @@ class IssuerAudit:
         self, credential: dict[str, Any], issuer: PublishedIssuer, shown: ShownList, where: Where
     ) -> Iterator[Finding]:
         """Keys are judged at the time that the proof names, and no earlier than the list's own."""
-        proofs = credential.get("proof", [])
-        created = [_created(proof) for proof in (proofs if isinstance(proofs, list) else [proofs])]
-        at = max([shown.valid_from, *(moment for moment in created if moment is not None)])
-        report = verify_proofs(credential, _keys(issuer.did, self.documents), at, controller=issuer.did)
+        at = max([shown.valid_from, *_moments_of(credential)])
+        keys = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))
+        report = verify_proofs(credential, keys, at, controller=issuer.did)
         named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
         if report.status is ProofStatus.NONE:
             yield find("status_list_unsigned", named, "no proof", where)
@@ -245,6 +370,21 @@ class IssuerAudit:
             detail = report.outcomes[0].detail
             what = f"The {shown.purpose} list {shown.number} of {short(issuer.did)} in {shown.source}"
             self._incomplete.append(f"{what} could not be judged: {short(detail, 300)}")
+
+    def _signer(
+        self, material: UnsignedLists, issuer: PublishedIssuer, shown: ShownList, where: Where
+    ) -> Iterator[Finding]:
+        """Whether the key that would sign the list is one by which it can be verified."""
+        signer = material.list_signer(issuer)
+        at = max(shown.valid_from, signer.since)
+        found = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))(signer.method)
+        key = check_key(found, at, "assertionMethod", issuer.did)
+        expected = f"a key of {short(issuer.did, 200)} that is good at {moment_text(at)}"
+        if isinstance(key, KeyProblem):
+            yield find("status_list_signature", expected, short(f"{key.code}: {key.detail}", 300), where)
+        elif key.public_key != signer.public_key:
+            observed = f"{signer.method} is another key in the DID document"
+            yield find("status_list_signature", expected, short(observed, 300), where)
 
     def _rolled_back(self, name: str, shown: ShownList, where: Where) -> Iterator[Finding]:
         if self._state is None:
@@ -269,8 +409,8 @@ class IssuerAudit:
             self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
 
 
-def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
-    """Keys of the issuer, by the published documents or because they are their own DID: nobody else is asked."""
+def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:
+    """Keys of the issuer, by its published document or because they are their own DID: nobody else is asked."""
 
     def resolve(url: str) -> VerificationKey | KeyProblem:
         did = url.partition("#")[0]
@@ -278,12 +418,16 @@ def _keys(issuer: str, documents: Mapping[str, DidDocument]) -> ResolveKey:
             return KeyProblem(ProofCode.WRONG_CONTROLLER, f"The key is one of {short(did, 200)}.")
         if is_own_key(did):
             return resolve_did_key(url)
-        document = documents.get(did)
         if document is None:
             return KeyProblem(ProofCode.KEY_UNREACHABLE, f"The DID document of {short(did, 200)} is not published.")
         return document.key(url)
 
     return resolve
+
+
+def _base(did: str) -> str:
+    """What the did:webs of one registry's own issuers have in common; "" for any other DID."""
+    return did.rpartition(":issuers:")[0] if did.startswith("did:web:") else ""
 
 
 def _methods(document: DidDocument) -> Sequence[str]:
@@ -292,9 +436,14 @@ def _methods(document: DidDocument) -> Sequence[str]:
     return [f"{document.did}{name}" if name.startswith("#") else name for name in names]
 
 
-def _created(proof: object) -> int | None:
-    moment = proof.get("created") if isinstance(proof, dict) else None
-    return parse_moment(moment) if isinstance(moment, str) else None
+def _moments_of(credential: Mapping[str, Any]) -> list[int]:
+    """When its proofs say that they were made."""
+    proofs = credential.get("proof", [])
+    created = [
+        proof.get("created") for proof in (proofs if isinstance(proofs, list) else [proofs]) if type(proof) is dict
+    ]
+    moments = [parse_moment(moment) for moment in created if isinstance(moment, str)]
+    return [moment for moment in moments if moment is not None]
 
 
 class _Blocks:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -13,8 +13,8 @@ from registry.core.errors import InputError, JsonError
 from registry.core.notation import short
 from registry.core.promise import MAX_PROMISE_BYTES, Promise, parse_promise, signed_bytes
 from registry.service.auditbundles import printable_name
-from registry.service.published import MAX_DOCUMENT_BYTES, Material, MaterialUnavailable
-from registry.standards.did.document import DidDocument, parse_did_document
+from registry.service.auditregistries import Registries
+from registry.standards.did.document import DidDocument
 from registry.standards.proofs.publickey import KeyKind
 from registry.standards.proofs.report import KeyProblem
 
@@ -32,57 +32,48 @@ def promise_files(place: Path) -> list[Path]:
 
 
 class PromiseFiles:
-    """``run`` once. ``material``: the publication of the registry that is said to have promised; None if unread."""
+    """``run`` once. ``registries``: those whose publications were read; None if none was. ``issuers``: those that
+    ``view`` is about, None: all.
+    """
 
-    def __init__(self, view: ChainView, material: Material | None) -> None:
+    def __init__(
+        self, view: ChainView, registries: Registries | None, issuers: Collection[bytes] | None = None
+    ) -> None:
         self._audit = PromiseAudit(view)
-        self._material = material
+        self._documents = {} if registries is None else registries.documents
+        self._without_keys = ["no publication was read"] if registries is None else registries.without_keys
+        self._unasked = [] if registries is None else registries.unasked
+        self._issuers = issuers
+        self._unknown = 0
         self.count = 0
         self.incomplete: list[str] = []
 
     def run(self, paths: Sequence[Path], leaves: Mapping[BatchKey, bytes]) -> Iterator[Finding]:
-        document = yield from self._document()
-        if document is None:
+        """``leaves``: of each batch of which any publication has the anchored ones."""
+        if not self._documents:
+            reasons = "; ".join(self._without_keys)
+            self.incomplete.append(f"No promise could be checked (--published): {reasons}.")
             return
         for path in paths:
             name = printable_name(path.name)
             try:
                 for number, data in _promises(path):
                     self.count += 1
-                    yield from self._examine(data, f"{name}:{number}" if number else name, document)
+                    yield from self._examine(data, f"{name}:{number}" if number else name)
             except OSError as error:
                 self.incomplete.append(f"{name} cannot be read: {error.strerror}.")
             except InputError as error:
                 yield _unreadable(error, name)
         yield from self._audit.finish(leaves)
+        if self._unknown:
+            reasons = "; ".join(self._without_keys)
+            self.incomplete.append(f"{self._unknown} promises by other keys could not be checked: {reasons}.")
         if self._audit.unread:
             self.incomplete.append(
                 f"{self._audit.unread} promises are due whose leaves were not found, and not all leaves could be read."
             )
 
-    def _document(self) -> Generator[Finding, None, DidDocument | None]:
-        """The registry's keys, as the same publication has them."""
-        material = self._material
-        if material is None:
-            self.incomplete.append("No publication was read, so no promise could be checked (--published).")
-            return None
-        try:
-            data = material.own_document()
-            if data is None:
-                self.incomplete.append(f"{material.name} has no keys of the registry, so no promise could be checked.")
-                return None
-            content = parse_json(data, MAX_DOCUMENT_BYTES)
-            did = content.get("id") if isinstance(content, dict) else None
-            return parse_did_document(content, did if isinstance(did, str) else "")
-        except MaterialUnavailable as error:
-            self.incomplete.append(str(error))
-        except InputError as error:
-            where = Where(source=material.name)
-            yield find("material_malformed", "the registry's DID document", short(str(error), 300), where)
-            self.incomplete.append(f"The keys in {material.name} cannot be read, so no promise could be checked.")
-        return None
-
-    def _examine(self, data: bytes, source: str, document: DidDocument) -> Iterator[Finding]:
+    def _examine(self, data: bytes, source: str) -> Iterator[Finding]:
         try:
             promise, signature = parse_promise(parse_json(data, MAX_PROMISE_BYTES))
         except InputError as error:
@@ -93,15 +84,25 @@ class PromiseFiles:
         if elsewhere is not None:
             yield elsewhere
             return
-        if promise.key.partition("#")[0] != document.did:
+        if self._issuers is not None and promise.issuer not in self._issuers:
+            return  # the auditor left it out
+        documents = self._documents.get(promise.key.partition("#")[0])
+        if documents is None:
+            if self._without_keys:
+                self._unknown += 1
+                return
+            known = " or ".join(short(did, 200) for did in sorted(self._documents))
             observed = f"one of {short(promise.key, 200)}"
-            yield find("promise_other_registry", f"a promise of {document.did}", observed, where)
+            yield find("promise_other_registry", f"a promise of {known}", observed, where)
             return
-        wrong = _wrong(promise, signature, document)
-        if wrong is not None:
-            yield find("promise_forged", "the registry's signature", wrong, where)
-            return
-        self._audit.add(promise, where)
+        # Copies of one registry's document may be of different age: that they differ is a finding of its own.
+        wrong = [_wrong(promise, signature, document) for document in documents]
+        if all(wrong) and self._unasked:
+            self._unknown += 1
+        elif all(wrong):
+            yield find("promise_forged", "the registry's signature", wrong[0] or "", where)
+        else:
+            self._audit.add(promise, where)
 
 
 def _wrong(promise: Promise, signature: bytes, document: DidDocument) -> str | None:

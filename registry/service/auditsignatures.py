@@ -1,40 +1,73 @@
 """The proofs of credentials that are handed in, judged as of their anchors, by published DID documents alone."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.credential import issuer_did
 from registry.core.errors import InputError
-from registry.core.model import Bundle
 from registry.core.notation import LAST_SECOND, hex_text, short, time_text
 from registry.service.judging import Judging, open_credential
 from registry.standards.did.document import Account, DidDocument, parse_did_document
 from registry.standards.did.resolver import DidResolver
 from registry.standards.proofs.report import ProofCode, ProofOutcome, ProofStatus
 
-__all__ = ["SignatureAudit"]
+__all__ = ["Documents", "SignatureAudit"]
+
+T = TypeVar("T")
 
 _CODES = {ProofCode.CREATED_IN_FUTURE: "proof_after_anchor", ProofCode.KEY_OUT_OF_INTERVAL: "key_outside_interval"}
+
+_BROUGHT = 100  # documents that came with bundles and are remembered
 
 # The leaf covers all of the credential, also what no context defines.
 _COVERED = (ProofCode.UNMAPPED_TERMS,)
 
 
+class Documents(Generic[T]):
+    """What is published of DIDs, by issuer's address and DID: a DID may be named for a stranger's address, too."""
+
+    def __init__(self, documents: Mapping[tuple[bytes, str], T]) -> None:
+        self._own = documents
+        self._first: dict[str, T] = {}
+        for (_, did), document in documents.items():
+            self._first.setdefault(did, document)
+
+    def of(self, address: bytes, did: str) -> T | None:
+        """That of the address; the first one there is where none is published for it."""
+        found = self._own.get((address, did))
+        return self._first.get(did) if found is None else found
+
+
 class SignatureAudit:
-    """``documents``: the published DID documents as parsed JSON, by DID. Nobody is asked for others."""
+    """``documents``: published DID documents as parsed JSON, by address and DID. Nobody is asked for others."""
 
-    def __init__(self, view: ChainView, documents: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, view: ChainView, documents: Mapping[tuple[bytes, str], Mapping[str, Any]]) -> None:
         self._view = view
-        self._documents = {did: parse_did_document(dict(content), did) for did, content in documents.items()}
+        self._documents = Documents(
+            {(address, did): parse_did_document(dict(found), did) for (address, did), found in documents.items()}
+        )
         self._claims = {(claim.issuer, claim.did, claim.document_hash): claim.claimed_at for claim in view.claims}
-        resolver = DidResolver(None, lambda: 0)
-        self._judging = Judging(resolver, lambda: 0, pinned=self._documents.get)
+        self._brought_before: dict[int, tuple[Mapping[str, Any], str, DidDocument | None]] = {}
+        self._address = b""
+        self._used: set[tuple[str, str]] = set()
+        self._judging = Judging(DidResolver(None, lambda: 0), lambda: 0, pinned=self._look_up)
 
-    def examine(self, bundle: Bundle, where: Where, incomplete: list[str]) -> Iterator[Finding]:
-        """``where``: the place that the bundle was found to have on chain. Adds to ``incomplete``; never raises."""
-        address, credential = where.issuer, bundle.credential
+    def examine(
+        self,
+        credential: Mapping[str, Any] | None,
+        document: Mapping[str, Any] | None,
+        where: Where,
+        incomplete: list[str],
+        *,
+        alone: bool = False,
+    ) -> Iterator[Finding]:
+        """``where``: the place that it was found to have on chain. ``document``: the DID document that came with it.
+        ``alone``: nothing but its proofs speaks for it. Adds to ``incomplete``; never raises.
+        """
+        self._used.clear()
+        address = where.issuer
         if credential is None or address is None or where.root is None or where.first is None:
             return
         record = self._view.records.get(BatchKey(address, where.first, where.root))
@@ -42,10 +75,11 @@ class SignatureAudit:
             return
         clear, _ = open_credential(credential)
         did = (None if clear is None else issuer_did(clear)) or ""
-        brought = self._brought(bundle, address, did, record.anchored_at)
-        document = self._documents.get(did) or brought
-        if document is not None and not document.did.startswith("did:key:"):
-            yield from self._account(document, address, where)
+        brought = self._brought(document, address, did, record.anchored_at)
+        self._address = address
+        counts = self._look_up(did) or brought
+        if counts is not None and not counts.did.startswith("did:key:"):
+            yield from self._account(counts, address, where)
         documents = () if brought is None else (brought,)
         session = self._judging.session(now=record.anchored_at)
         report, check = session.signature(credential, record.anchored_at, at=record.anchored_at, documents=documents)
@@ -60,6 +94,18 @@ class SignatureAudit:
             incomplete.append(
                 f"Proofs of {short(did, 200)} could not be judged ({check.code}): {short(check.detail, 300)}"
             )
+        elif report.status is ProofStatus.NONE and alone:
+            incomplete.append(
+                f"{where.source} carries no proof and comes without its bundle: anybody can have made it."
+            )
+
+    def used(self) -> tuple[tuple[str, str], ...]:
+        """What the last bundle was judged by: DIDs that were looked up (and ""), or whose claim (and its hash)."""
+        return tuple(sorted(self._used))
+
+    def _look_up(self, did: str) -> DidDocument | None:
+        self._used.add((did, ""))
+        return self._documents.of(self._address, did)
 
     def _account(self, document: DidDocument, address: bytes, where: Where) -> Iterator[Finding]:
         if not document.names(Account(self._view.chain_id, address)):
@@ -67,16 +113,30 @@ class SignatureAudit:
             expected = f"a credential of whom {hex_text(address)} speaks for"
             yield find("credential_issuer_differs", expected, f"{document.did}, which names {short(named, 200)}", where)
 
-    def _brought(self, bundle: Bundle, address: bytes, did: str, anchored_at: int) -> DidDocument | None:
-        """The document that the bundle brings along, where the address had claimed it by the time of the anchor."""
-        if bundle.issuer_document is None:
+    def _brought(
+        self, document: Mapping[str, Any] | None, address: bytes, did: str, anchored_at: int
+    ) -> DidDocument | None:
+        """The document that came with it, where the address had claimed it by the time of the anchor."""
+        found = None if document is None else self._parsed(document, did)
+        if found is None:
             return None
-        try:
-            found = parse_did_document(dict(bundle.issuer_document), did)
-        except InputError:
-            return None  # then it is as if it were not there: the proofs are judged without it
+        self._used.add((did, found.hash.hex()))
         claimed_at = self._claims.get((address, did, found.hash))
         return found if claimed_at is not None and claimed_at <= anchored_at else None
+
+    def _parsed(self, document: Mapping[str, Any], did: str) -> DidDocument | None:
+        """The bundles of a batch mostly bring the same object along. None: then it is as if it were not there."""
+        known = self._brought_before.get(id(document))
+        if known is not None and known[0] is document and known[1] == did:
+            return known[2]
+        try:
+            found = parse_did_document(dict(document), did)
+        except InputError:
+            found = None
+        if len(self._brought_before) == _BROUGHT:
+            self._brought_before.clear()
+        self._brought_before[id(document)] = (document, did, found)
+        return found
 
 
 def _by_code(bad: list[ProofOutcome]) -> dict[str, ProofOutcome]:

@@ -1,7 +1,8 @@
 """What an audit keeps for the next one: what it need not read again, and what must not have changed since.
 
-One JSON file, written as a whole or not at all, and a folder beside it with the leaves that were found to be the
-anchored ones. Both can be deleted: the next audit then begins anew, and has nothing to compare with.
+One JSON file, written as a whole or not at all, a folder beside it with the leaves that were found to be the anchored
+ones, and a file about bundles (``auditmemory``). All can be deleted: without the first, the next audit begins anew and
+has nothing to compare with; what the others hold is read again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +26,7 @@ from registry.service.published import FolderMaterial, MaterialMalformed, Materi
 __all__ = ["AuditState", "Listed", "StateFile"]
 
 _TYPE = "AuditState"
-_VERSION = 2
+_VERSION = 3
 _MAX_BYTES = 1 << 30
 
 ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
@@ -36,21 +37,29 @@ _address = partial(parse_hex, length=20, prefix="")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a publication said of a batch. ``leaves``: the SHA-256 of what it served, once that was the anchored one."""
+    """What a publication said of a batch. ``leaves``: the SHA-256 of what it served, once that was the anchored one.
+
+    ``stamp``: what the file system said of the file that they were read from, where they are in one.
+    """
 
     size: int
     revoked: bool | None
     leaves: bytes | None
+    stamp: bytes | None = None
 
 
 @dataclass
 class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
-    ``keys``: verification methods that a DID document had; ``contexts``: digests by publication and URL.
+    ``keys``: verification methods that a DID document had; ``contexts``, ``schemas``: digests by publication and URL;
+    ``templates``: by publication, issuer and URL the digest, and whether what was served had it.
+
+    ``turns``: by publication, the last batch whose leaves were read again by turns.
 
     ``block`` is where the last audit stood, ``remembered`` what it read up to a block that no longer changes.
 
-    ``lost`` are anchors that were final and are gone, ``findings`` those of the last audits by their
+    ``lost`` are anchors that were final and are gone, ``revoked`` and ``voided`` what was once seen revoked for good,
+    by issuer and word, and by batch. ``findings`` are those of the last audits by their
     fingerprints, ``pending`` the events that nobody has taken yet.
     """
 
@@ -59,10 +68,15 @@ class AuditState:
     block: BlockRef | None = None
     remembered: Remembered | None = None
     lost: list[AnchoredBatch] = field(default_factory=list)
+    revoked: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    voided: set[BatchKey] = field(default_factory=set)
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
+    turns: dict[str, BatchKey] = field(default_factory=dict)
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
     keys: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
+    schemas: dict[tuple[str, str], str] = field(default_factory=dict)
+    templates: dict[tuple[str, bytes, str], tuple[str, bool]] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     reorganised: bool = False  # whether the last audit's block is gone; not kept in the file
@@ -75,6 +89,7 @@ class StateFile:
         self._path = path
         self._write = write
         self._leaves = path.with_name(f"{path.name}.leaves")
+        self.bundles = path.with_name(f"{path.name}.bundles")
 
     def load(self, chain_id: int, contract: bytes) -> AuditState:
         """An empty one where there is no file yet. Raises InputError: unreadable, or about something else."""
@@ -118,22 +133,30 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
         "block": _block_to_json(state.block),
         "settled": None if known is None else _history_to_json(known.history, known.records),
         "lost": [_batch_to_json(item) for item in state.lost],
+        "revoked": [[issuer.hex(), word, f"{bits:x}"] for (issuer, word), bits in sorted(state.revoked.items())],
+        "voided": [_key(key) for key in sorted(state.voided)],
         "materials": [
             {
                 "name": name,
                 "batches": [
-                    [*_key(key), item.size, item.revoked, item.leaves.hex() if item.leaves else None]
+                    [*_key(key), item.size, item.revoked, _hex(item.leaves), _hex(item.stamp)]
                     for key, item in sorted(listed.items(), key=lambda pair: pair[0])
                 ],
             }
             for name, listed in sorted(state.materials.items())
         ],
+        "turns": [[name, *_key(key)] for name, key in sorted(state.turns.items())],
         "lists": [
             [name, issuer.hex(), purpose, number, made, bits]
             for (name, issuer, purpose, number), (made, bits) in sorted(state.lists.items())
         ],
         "keys": [[name, did, methods] for (name, did), methods in sorted(state.keys.items())],
         "contexts": [[name, url, digest] for (name, url), digest in sorted(state.contexts.items())],
+        "schemas": [[name, url, digest] for (name, url), digest in sorted(state.schemas.items())],
+        "templates": [
+            [name, issuer.hex(), url, digest, served]
+            for (name, issuer, url), (digest, served) in sorted(state.templates.items())
+        ],
         "findings": dict(sorted(state.findings.items())),
         "pending": state.pending,
     }
@@ -154,6 +177,7 @@ def _history_to_json(history: History, records: Mapping[BatchKey, BatchRecord]) 
             [claim.issuer.hex(), claim.did, claim.document_hash.hex(), claim.claimed_at] for claim in history.claims
         ],
         "revocations": sorted(history.revocations.items()),
+        "first": history.first,
         "records": [
             [*_key(key), record.size, record.anchored_at, record.revoked_at, record.block_number]
             for key, record in sorted(records.items(), key=lambda pair: pair[0])
@@ -169,6 +193,10 @@ def _block_to_json(block: BlockRef | None) -> list[Any] | None:
     return None if block is None else [block.number, block.hash.hex(), block.timestamp]
 
 
+def _hex(value: bytes | None) -> str | None:
+    return value.hex() if value else None
+
+
 def _key(key: BatchKey) -> list[Any]:
     return [key.issuer.hex(), key.first, key.root.hex()]
 
@@ -182,14 +210,22 @@ def _parse(data: bytes) -> AuditState:
         state.block = _block(document["block"])
         state.remembered = None if document["settled"] is None else _remembered(document["settled"])
         state.lost = [_batch(row) for row in document["lost"]]
+        state.revoked = {(_address(issuer), int(word)): int(bits, 16) for issuer, word, bits in document["revoked"]}
+        state.voided = {_read_key(row) for row in document["voided"]}
         for item in document["materials"]:
             state.materials[str(item["name"])] = dict(_listed(row) for row in item["batches"])
+        state.turns = {str(name): _read_key(key) for name, *key in document["turns"]}
         state.lists = {
             (str(name), _address(issuer), str(purpose), int(number)): (int(made), str(bits))
             for name, issuer, purpose, number, made, bits in document["lists"]
         }
         state.keys = {(str(name), str(did)): list(map(str, found)) for name, did, found in document["keys"]}
         state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
+        state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document["schemas"]}
+        state.templates = {
+            (str(name), _address(issuer), str(url)): (str(digest), bool(served))
+            for name, issuer, url, digest, served in document["templates"]
+        }
         state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
         state.pending = [dict(value) for value in document["pending"]]
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -208,6 +244,7 @@ def _remembered(value: dict[str, Any]) -> Remembered:
             for issuer, did, hashed, claimed_at in value["claims"]
         ],
         revocations={int(number): int(count) for number, count in value["revocations"]},
+        first=None if value["first"] is None else int(value["first"]),
     )
     for issuer, word, block, revoked, suspended in value["words"]:
         place, states = (_address(issuer), int(word)), StatusWords(int(revoked, 16), int(suspended, 16))
@@ -231,5 +268,7 @@ def _read_key(row: Iterable[Any]) -> BatchKey:
 
 
 def _listed(row: list[Any]) -> tuple[BatchKey, Listed]:
-    _, _, _, size, revoked, leaves = row
-    return _read_key(row), Listed(int(size), revoked, None if leaves is None else _hash(leaves))
+    _, _, _, size, revoked, leaves, stamp = row
+    return _read_key(row), Listed(
+        int(size), revoked, None if leaves is None else _hash(leaves), None if stamp is None else bytes.fromhex(stamp)
+    )

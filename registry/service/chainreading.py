@@ -1,6 +1,6 @@
 """Reading the contract for an audit: its whole state at one block, and its history, of which nothing is read twice."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -19,10 +19,11 @@ from registry.core.audit_chain import AnchoredBatch, ChainView, Claim
 from registry.core.model import BatchRecord, BlockRef, StatusWords
 from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["History", "Remembered", "block_times", "read_chain", "read_history"]
+__all__ = ["History", "Questions", "Remembered", "block_times", "read_chain", "read_history"]
 
 _RANGE = 2_000  # blocks in one question
 _WORDS = 500  # status words in one question
+_UNTOUCHED = 1 << 20  # words that no event touched, of issuers that nobody named: 268 million credentials
 _TIMES = 200  # blocks that are asked for their time, at most
 _AGAIN = 16  # records that are known already and read again in each audit
 
@@ -34,7 +35,7 @@ class History:
     """What the contract's events up to ``block`` (included) add up to.
 
     ``voided``: batches that ``BatchRevoked`` named, and in which block. ``told``: (revoked, suspended) for each word
-    that an event touched; ``changes``: the same after each block that touched it.
+    that an event touched; ``changes``: the same after each block that touched it. ``first``: the first event's block.
     """
 
     block: BlockRef | None = None
@@ -45,6 +46,7 @@ class History:
     revocations: dict[int, int] = field(default_factory=dict)
     changes: dict[Word, list[tuple[int, StatusWords]]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
+    first: int | None = None
 
     def copy(self) -> "History":
         return History(
@@ -56,10 +58,26 @@ class History:
             dict(self.revocations),
             {word: list(states) for word, states in self.changes.items()},
             list(self.claims),
+            self.first,
+        )
+
+    def only(self, issuers: Collection[bytes]) -> "History":
+        """What it says of these issuers."""
+        return History(
+            self.block,
+            [batch for batch in self.batches if batch.key.issuer in issuers],
+            {issuer for issuer in self.issuers if issuer in issuers},
+            {key: block for key, block in self.voided.items() if key.issuer in issuers},
+            {word: states for word, states in self.told.items() if word[0] in issuers},
+            _fresh({word: states for word, states in self.changes.items() if word[0] in issuers}),
+            {word: states for word, states in self.changes.items() if word[0] in issuers},
+            [claim for claim in self.claims if claim.issuer in issuers],
+            self.first,
         )
 
     def add(self, event: ChainEvent) -> None:
         self.issuers.add(event.issuer)
+        self.first = event.block_number if self.first is None else min(self.first, event.block_number)
         match event:
             case BatchAnchored():
                 key = BatchKey(event.issuer, event.first, event.root)
@@ -94,12 +112,38 @@ class History:
         return self.told.get((issuer, word), StatusWords(0, 0))
 
 
+def _fresh(changes: Mapping[Word, Sequence[tuple[int, StatusWords]]]) -> dict[int, int]:
+    """How many bits were revoked anew in each block."""
+    found: dict[int, int] = {}
+    for states in changes.values():
+        before = 0
+        for block, words in states:
+            if fresh := (words.revoked & ~before).bit_count():
+                found[block] = found.get(block, 0) + fresh
+            before = words.revoked
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What an earlier audit read: the history up to a block that does not change any more, and records of it."""
 
     history: History
     records: Mapping[BatchKey, BatchRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What to ask the contract's state for, beside what its events tell of: batches, issuers, and status words.
+
+    ``named``: issuers that the audit is about; of others (anybody may anchor millions of credentials in the contract)
+    only those status words are read that an event touched. None: all, as far as that is affordable.
+    """
+
+    batches: Collection[BatchKey] = ()
+    issuers: Collection[bytes] = ()
+    words: Collection[Word] = ()
+    named: Collection[bytes] | None = None
 
 
 def read_history(chain: Chain, at: BlockRef, first_block: int, known: History | None = None) -> History:
@@ -121,27 +165,32 @@ def read_chain(
     chain: Chain,
     at: BlockRef,
     history: History,
-    wanted: Iterable[BatchKey] = (),
+    questions: Questions = Questions(),
     remembered: Remembered | None = None,
 ) -> ChainView:
     """All of the contract at one block: what its history tells, and the state of all of that.
 
-    ``wanted``: batches to be looked up even where no event tells of them. Records that an earlier audit read are taken
-    from ``remembered``, but for those that were voided since, and a few that are read again. Raises ChainError.
+    Records that an earlier audit read are taken from ``remembered``, but for those that were voided since, and a few
+    that are read again. Raises ChainError.
     """
     code_hash = chain.check()
-    issuers = sorted(history.issuers | {key.issuer for key in wanted})
+    wanted, named = questions.batches, questions.named
+    issuers = sorted({*history.issuers, *(key.issuer for key in wanted), *(named or ()), *questions.issuers})
     next_index = {issuer: chain.read_issuer(issuer, at).next_index for issuer in issuers}
     told = dict.fromkeys(issuers, 0)
-    for batch in history.batches:
-        told[batch.key.issuer] += batch.size
-    keys = {batch.key for batch in history.batches}
+    for key, size in {batch.key: batch.size for batch in history.batches}.items():
+        told[key.issuer] += size
+    keys = {batch.key for batch in history.batches} | history.voided.keys()
     # Where the events account for every index, the contract has no other batch: no need to ask for what is only said.
     keys |= {key for key in wanted if told[key.issuer] < next_index[key.issuer]}
     known = _still_good(remembered, history, at) if remembered else {}
     records: dict[BatchKey, BatchRecord | None] = {
         key: known.get(key) or chain.read_record(key.issuer, key.root, key.first, at) for key in sorted(keys)
     }
+    anchors = {batch.block_number for batch in history.batches if batch.key not in known}
+    voids = {number for key, number in history.voided.items() if key not in known}
+    spans, untouched = _spans(records, next_index, named)
+    touched = {word for word in (*history.told, *questions.words) if word[0] in next_index}
     return ChainView(
         chain_id=chain.chain_id,
         contract=chain.contract,
@@ -150,12 +199,19 @@ def read_chain(
         history=tuple(history.batches),
         records=records,
         next_index=next_index,
-        words=_words(chain, next_index, at),
+        words=dict(_set_words(chain, spans, touched, at)),
         told=history.told,
         revocations=tuple(sorted(history.revocations.items())),
         changes=history.changes,
         voided_in=history.voided,
         claims=tuple(history.claims),
+        blocks=chain.read_blocks(anchors | voids),
+        claimed={
+            claim: chain.read_claim(claim.issuer, claim.did, claim.document_hash, at)
+            for claim in dict.fromkeys(history.claims)
+        },
+        unread=untouched,
+        first_event=history.first,
     )
 
 
@@ -163,8 +219,8 @@ def block_times(chain: Chain, numbers: Iterable[int]) -> dict[int, int]:
     """The timestamps of some of these blocks, spread evenly: one question for each block, never for a credential."""
     wanted = sorted(set(numbers))
     step = -(-len(wanted) // _TIMES) or 1
-    found = {number: chain.block(number) for number in {*wanted[::step], *wanted[-1:]}}
-    return {number: block.timestamp for number, block in found.items() if block is not None}
+    found = chain.read_blocks({*wanted[::step], *wanted[-1:]})
+    return {number: block.timestamp for number, block in found.items()}
 
 
 def _still_good(remembered: Remembered, history: History, at: BlockRef) -> dict[BatchKey, BatchRecord]:
@@ -183,13 +239,36 @@ def _check_block(chain: Chain, at: BlockRef) -> None:
         raise ChainUnreachable("The chain was reorganised while it was read. Run the audit again.")
 
 
-def _words(chain: Chain, next_index: Mapping[bytes, int], at: BlockRef) -> dict[Word, StatusWords]:
-    return dict(_set_words(chain, next_index, at))
+def _spans(
+    records: Mapping[BatchKey, BatchRecord | None], next_index: Mapping[bytes, int], named: Collection[bytes] | None
+) -> tuple[dict[bytes, set[range]], tuple[bytes, ...]]:
+    """Which words are read of each issuer, and of whom that is too much. Only batches can have bits, whatever a node
+    says is the next index.
+    """
+    spans: dict[bytes, set[range]] = {}
+    for key, record in records.items():
+        if record is not None and (named is None or key.issuer in named):
+            end = min(key.first + record.size, next_index[key.issuer])
+            span = range(key.first // ENTRIES_PER_WORD, -(-end // ENTRIES_PER_WORD))
+            spans.setdefault(key.issuer, set()).add(span)
+    if named is not None:
+        return spans, ()
+    left, kept = _UNTOUCHED, {}
+    for issuer in sorted(spans, key=lambda issuer: (next_index[issuer], issuer)):
+        left -= sum(map(len, spans[issuer]))
+        if left >= 0:
+            kept[issuer] = spans[issuer]
+    return kept, tuple(sorted(spans.keys() - kept.keys()))
 
 
-def _set_words(chain: Chain, next_index: Mapping[bytes, int], at: BlockRef) -> Iterator[tuple[Word, StatusWords]]:
-    for issuer, end in next_index.items():
-        numbers = range(-(-end // ENTRIES_PER_WORD))
+def _set_words(
+    chain: Chain, spans: Mapping[bytes, set[range]], touched: Iterable[Word], at: BlockRef
+) -> Iterator[tuple[Word, StatusWords]]:
+    wanted: dict[bytes, set[int]] = {issuer: set().union(*found) for issuer, found in spans.items()}
+    for issuer, number in touched:
+        wanted.setdefault(issuer, set()).add(number)
+    for issuer, found in wanted.items():
+        numbers = sorted(found)
         for start in range(0, len(numbers), _WORDS):
             for number, words in chain.read_words(issuer, numbers[start : start + _WORDS], at).items():
                 if words.revoked or words.suspended:

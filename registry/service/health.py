@@ -14,6 +14,8 @@ __all__ = ["ChainHealth", "Health", "get_property", "set_property"]
 _NAME = "chain_health"
 _SEEN = "worker_seen"
 _SEEN_SECONDS = 15  # how often the worker writes that it is alive, at most
+_READ = "chain_read"
+_READ_SECONDS = 60  # how often it writes up to when it has read the chain, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,19 @@ class Health:
         """When a worker last took a step, in Unix seconds; None if none ever did."""
         with self._database.read() as connection:
             value = get_property(connection, _SEEN)
+        return None if value is None else int(value)
+
+    def chain_was_read(self, asked_at: int) -> None:
+        """Notes that all that the chain had at this time (Unix seconds) is read; writes once a minute at most."""
+        before = self.chain_read()
+        if before is None or before // _READ_SECONDS != asked_at // _READ_SECONDS:
+            with self._database.write() as connection:
+                set_property(connection, _READ, str(asked_at))
+
+    def chain_read(self) -> int | None:
+        """Up to which time the chain was read; None if it never was."""
+        with self._database.read() as connection:
+            value = get_property(connection, _READ)
         return None if value is None else int(value)
 
     def chain_failed(self, message: str) -> None:

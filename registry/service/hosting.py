@@ -8,7 +8,7 @@ losing it is final. Credentials are signed with a key of their own (registry.sta
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from anchors.base import ChainError, ContractCall, Role, SetDid, SetKey, Signature, Signer
 from registry.core.errors import InputError
@@ -18,8 +18,10 @@ from registry.service.errors import ConflictError, InvalidError
 from registry.service.identities import Identities, read_handed_document
 from registry.service.issuers import HOSTED, SELF, SIGNS_ELSEWHERE, SIGNS_HERE, Issuer, Issuers
 from registry.service.resigning import resign_open
-from registry.standards.did.document import document_hash
+from registry.standards.did.document import Account, document_hash
+from registry.standards.did.key import is_own_key
 from registry.standards.keys import DID_KEY
+from registry.store.tables import issuers
 
 __all__ = ["Claim", "ControllerKeys", "Hosting", "Rotation"]
 
@@ -99,8 +101,9 @@ class Hosting:
 
         def also(connection: Connection, issuer: Issuer) -> None:
             self._want(connection, issuer, operations.SET_KEY, gift, authority)
-            if signs == SIGNS_HERE:
-                call = SetDid(issuer.address, issuer.did, self._identities.keep(connection, issuer), nonce=1)
+            if signs == SIGNS_HERE or handed is not None:
+                found = self._identities.keep(connection, issuer, handed)
+                call = SetDid(issuer.address, issuer.did, found, nonce=1)
                 self._want(connection, issuer, operations.SET_DID, call, self._sign(controller, call))
 
         return self._issuers.create(name, controller.address, HOSTED, named, also, signs=signs, document=handed)
@@ -128,9 +131,9 @@ class Hosting:
             named = self._context.keys.create(name, named, self._context.clock()).did
 
         def also(connection: Connection, issuer: Issuer) -> None:
-            if signs == SIGNS_HERE:
-                call = SetDid(issuer.address, issuer.did, self._identities.keep(connection, issuer), nonce=0)
-                self._want(connection, issuer, operations.SET_DID, call, None)
+            if signs == SIGNS_HERE or handed is not None:
+                found = self._identities.keep(connection, issuer, handed)
+                self._want(connection, issuer, operations.SET_DID, SetDid(issuer.address, issuer.did, found, 0), None)
 
         return self._issuers.create(name, address, SELF, named, also, signs=signs, document=handed)
 
@@ -162,6 +165,24 @@ class Hosting:
         call = SetDid(issuer.address, issuer.did, found, nonce)
         authority = self._sign(self._keys.open(issuer.name), call) if issuer.mode == HOSTED else None
         self._replace(issuer, operations.SET_DID, call, authority, "Another document takes its place.")
+
+    def hand_over(self, issuer: Issuer, document: object) -> None:
+        """Replaces the DID document of an issuer that signs its credentials itself, and wants it to be claimed.
+
+        Raises InvalidError, and as ``claim``: then the document is replaced, and not claimed yet.
+        """
+        if issuer.signs == SIGNS_HERE:
+            raise InvalidError("signs", "Where credentials are signed here, the DID document is made here, too.")
+        handed = read_handed_document(document, issuer.did)
+        with self._context.database.write() as connection:
+            connection.execute(update(issuers).where(issuers.c.id == issuer.id).values(document=handed))
+        self.claim(issuer)
+
+    def names_its_account(self, issuer: Issuer) -> bool:
+        """Whether its DID document names the address that anchors; True where no document is known here."""
+        document = self._identities.pinned(issuer.did)
+        account = Account(self._context.chain.chain_id, issuer.address)
+        return document is None or is_own_key(issuer.did) or document.names(account)
 
     def claim_state(self, issuer: Issuer) -> Claim:
         """Raises NotFoundError if no document is known here."""

@@ -87,9 +87,12 @@ class Identities:
             _log.error("The DID document of %s cannot be made: %s", issuer.name, error)
             return None
 
-    def keep(self, connection: Connection, issuer: Issuer) -> bytes:
-        """Records the document of today unless it is on record; returns its hash."""
-        content = canonical.canonicalize(self.document(issuer))
+    def keep(self, connection: Connection, issuer: Issuer, handed: bytes | None = None) -> bytes:
+        """Records the document of today unless it is on record; returns its hash.
+
+        ``handed``: the one that the issuer is just handing over, canonical.
+        """
+        content = canonical.canonicalize(self.document(issuer)) if handed is None else handed
         found = document_hash(canonical.parse_json(content))
         known = connection.execute(
             select(did_documents.c.id).where(did_documents.c.issuer_id == issuer.id, did_documents.c.hash == found)

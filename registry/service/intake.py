@@ -21,6 +21,7 @@ from registry.service.context import Context
 from registry.service.errors import ConflictError, InvalidError
 from registry.service.issuers import SIGNS_HERE, Issuer
 from registry.service.securing import Securing, credential_status
+from registry.service.templaterecords import TemplateVersion
 from registry.standards import openbadges
 from registry.standards.contexts import ContextError
 from registry.standards.datamodel import find_vc_faults
@@ -60,6 +61,7 @@ class Submission:
     ``reservation``: the registry's id of the index that was reserved for it. ``line`` is where it stood in an import,
     ``size`` its bytes there. ``at_once``: any unsigned credential, to be given out before it is anchored, with proofs
     of these ``suites``. ``request``: a digest of all that was asked for, where that is more than the document.
+    ``template``: what it was made from, to be put on record with it.
     """
 
     document: Any = None
@@ -71,6 +73,7 @@ class Submission:
     at_once: bool = False
     suites: tuple[str, ...] = PROOF_SET
     request: bytes | None = None
+    template: TemplateVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)

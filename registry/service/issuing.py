@@ -25,6 +25,7 @@ from registry.service.intake import COMMITMENT, SECURED, Intake, Prepared, Submi
 from registry.service.issuers import Issuer, lock_issuer
 from registry.service.reserving import held
 from registry.service.securing import Securing, leaf_of
+from registry.service.templaterecords import record_templates
 from registry.standards.proofs.creating import PROOF_SET
 from registry.standards.proofs.report import ResolveKey
 from registry.store.database import AnyRow
@@ -193,6 +194,9 @@ class Issuing:
                 places = self._place(connection, current, [item for item in good if id(item) not in answers], answers)
                 self._fill(connection, current, places.reserved, good, answers)
                 self._insert(connection, current, places.free, answers)
+                used = [item.submission.template for item in good if _is_new(answers[id(item)])]
+                versions = (version for version in used if version is not None)
+                record_templates(connection, current, versions, self._context.clock())
         return [item if isinstance(item, ServiceError) else answers[id(item)] for item in prepared]
 
     def _settle_repeats(
@@ -363,6 +367,10 @@ def _accepted(identifier: str, values: AnyRow | dict[str, Any], item: Prepared, 
     return Accepted(
         identifier, row["promised_at"], repeated, item.unmapped, leaf=row["leaf"], accepted_at=row["accepted_at"]
     )
+
+
+def _is_new(answer: Accepted | ServiceError) -> bool:
+    return isinstance(answer, Accepted) and not answer.repeated
 
 
 def _take_chunk(items: Iterator[Submission | LineResult]) -> list[Submission | LineResult]:

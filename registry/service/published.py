@@ -8,12 +8,12 @@ is ever taken for "nothing there".
 import os
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -32,18 +32,26 @@ from registry.service.publishedissuers import (
     MAX_DOCUMENT_BYTES,
     MAX_ISSUERS_BYTES,
     MAX_LIST_BYTES,
+    MAX_TEMPLATE_BYTES,
     PublishedIssuer,
     PublishedIssuers,
+    PublishedTemplate,
     document_path,
     list_path,
     parse_issuers,
     parse_issuers_page,
+    parse_templates_page,
+    template_path,
 )
+from registry.service.stamps import stamp_of
 
 __all__ = [
     "DOCUMENT", "LISTING", "MAX_DOCUMENT_BYTES", "MAX_LISTING_BYTES", "STATES", "TYPE", "FolderMaterial", "Listing",
-    "Material", "MaterialMalformed", "MaterialUnavailable", "Unplaced", "WebMaterial", "leaves_path", "open_material",
+    "LocalMaterial", "Material", "MaterialMalformed", "MaterialUnavailable", "Unplaced", "WebMaterial", "leaves_path",
+    "open_material",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 LISTING = "registry.json"
 DOCUMENT = "did.json"
@@ -116,6 +124,17 @@ class Material(Protocol):
         ...
 
 
+@runtime_checkable
+class LocalMaterial(Protocol):
+    """A publication in files of this machine."""
+
+    def stamp(self, key: BatchKey) -> bytes | None:
+        """What the file system says of a batch's leaves, without reading them; None if nothing can be told from it.
+        Raises as ``leaves`` does.
+        """
+        ...
+
+
 def leaves_path(key: BatchKey) -> str:
     """Where the leaves of a batch are, relative to the listing."""
     return f"leaves/{key.issuer.hex()}/{key.first}-{key.root.hex()}.bin"
@@ -162,8 +181,30 @@ class FolderMaterial:
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         return self._read(list_path(issuer.address, purpose, number), MAX_LIST_BYTES)
 
+    def templates(self, issuer: PublishedIssuer) -> tuple[PublishedTemplate, ...] | None:
+        return issuer.templates
+
+    def template(self, issuer: PublishedIssuer, template: PublishedTemplate) -> bytes | None:
+        return self._read(template_path(issuer.address, template.digest), MAX_TEMPLATE_BYTES)
+
+    def stamp(self, key: BatchKey) -> bytes | None:
+        now = time.time_ns()
+        return self._use(leaves_path(key), lambda file: stamp_of(os.fstat(file), now))
+
     def _read(self, name: str, limit: int) -> bytes | None:
         """At most ``limit + 1`` bytes of a plain file below the folder."""
+
+        def read(descriptor: int) -> bytes:
+            size = os.fstat(descriptor).st_size
+            if name == LISTING and size > limit:
+                raise MaterialMalformed(f"{name} has {size} bytes; at most {limit} are read")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(limit + 1)
+
+        return self._use(name, read)
+
+    def _use(self, name: str, use: Callable[[int], T]) -> T | None:
+        """What ``use`` makes of the descriptor of a plain file below the folder; None if there is none."""
         descriptor = None
         directory = os.O_RDONLY | os.O_DIRECTORY
         opened = []
@@ -174,14 +215,9 @@ class FolderMaterial:
                 opened.append(os.open(part, directory | os.O_NOFOLLOW, dir_fd=opened[-1]))
             # O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
             descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1])
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise MaterialMalformed(f"{name} is not a plain file")
-            if name == LISTING and status.st_size > limit:
-                raise MaterialMalformed(f"{name} has {status.st_size} bytes; at most {limit} are read")
-            with os.fdopen(descriptor, "rb") as file:
-                descriptor = None
-                return file.read(limit + 1)
+            return use(descriptor)
         except FileNotFoundError:
             if not opened:
                 raise MaterialUnavailable(f"There is no folder {self._folder}.") from None
@@ -253,6 +289,21 @@ class WebMaterial:
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         place = list_path(issuer.address, purpose, number)
         return self._get(place if self._static else f"issuers/{issuer.name}/status/{purpose}/{number}", MAX_LIST_BYTES)
+
+    def templates(self, issuer: PublishedIssuer) -> tuple[PublishedTemplate, ...] | None:
+        if self._static:
+            return issuer.templates
+        path = f"v1/issuers/{issuer.name}/templates"
+        data = self._get(path, MAX_ISSUERS_BYTES)
+        try:
+            return None if data is None else parse_templates_page(data)
+        except InputError as error:
+            raise MaterialMalformed(f"{path} cannot be read: {error}") from error
+
+    def template(self, issuer: PublishedIssuer, template: PublishedTemplate) -> bytes | None:
+        live = f"issuers/{issuer.name}/templates/{template.name}/{template.digest.hex()}"
+        path = template_path(issuer.address, template.digest) if self._static else live
+        return self._get(path, MAX_TEMPLATE_BYTES)
 
     def _pages(self) -> Listing:
         batches: list[PublishedBatch] = []

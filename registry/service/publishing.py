@@ -15,17 +15,25 @@ from registry.core.canonical import canonicalize, parse_json
 from registry.core.merkle import HASH_BYTES
 from registry.core.notation import chain_text, hex_text, time_text
 from registry.core.status import ENTRIES_PER_LIST
+from registry.service import pinned
 from registry.service.batching import Batch, Batching, BatchState
 from registry.service.context import Context
 from registry.service.declaring import Declaration, Declarations, erased_in
 from registry.service.errors import ConflictError, NotFoundError
 from registry.service.identities import Identities
-from registry.service.issuers import SIGNS_HERE, Issuers
+from registry.service.issuers import SIGNS_HERE, Issuer, Issuers
 from registry.service.promising import Promising
 from registry.service.published import DOCUMENT, LISTING, STATES, TYPE, leaves_path
-from registry.service.publishedissuers import ISSUERS, ISSUERS_TYPE, document_path, list_path
+from registry.service.publishedissuers import (
+    ISSUERS,
+    ISSUERS_TYPE,
+    MAX_ISSUERS_BYTES,
+    document_path,
+    list_path,
+    template_path,
+)
 from registry.service.statuslists import StatusLists
-from registry.standards.contexts.pins import PINS
+from registry.service.templaterecords import TemplateRecords
 from registry.standards.did.document import document_hash
 from registry.standards.statuslist import PURPOSES
 
@@ -61,11 +69,13 @@ class Publishing:
         self._identities = identities
         self._lists = lists
         self._write = write
+        self._templates = TemplateRecords(context)
 
     def publish(self, folder: Path) -> Publication:
         """Brings a folder up to date with all final batches; reads the leaves of new ones only.
 
-        Raises ConflictError if the leaves in the database are not those that were anchored: they are not published.
+        Raises ConflictError if the leaves in the database are not those that were anchored, or a template not the one
+        that was used: they are not published.
         After the batches, so that these are there all the same, come the status lists: BusyError if their key cannot be
         opened, ChainUnreachable if the chain was not read yet.
         """
@@ -110,11 +120,11 @@ class Publishing:
         return Publication(len(listed), written, changed)
 
     def _publish_issuers(self, folder: Path, ends: dict[bytes, int]) -> bool:
-        """Documents first, then lists, then the listing that names them."""
-        listed = []
+        """Documents, lists and templates first, then the listing that names them."""
+        listed: list[dict[str, Any]] = []
         changed = False
         for issuer in sorted(self._issuers.all(), key=lambda item: item.address):
-            entry = {"issuer": hex_text(issuer.address), "did": issuer.did}
+            entry: dict[str, Any] = {"issuer": hex_text(issuer.address), "did": issuer.did}
             try:
                 document = self._identities.published(issuer)
             except NotFoundError:  # it publishes its document itself
@@ -129,10 +139,37 @@ class Publishing:
                     for purpose in PURPOSES:
                         path = folder / list_path(issuer.address, purpose, number)
                         changed |= self._write_below(path, self._lists.current(issuer, purpose, number))
+            entry["templates"] = self._publish_templates(folder, issuer)
             listed.append(entry)
-        contexts = [{"url": url, "sha256": pin.digest} for url, pin in sorted(PINS.items())]
-        listing = {"type": ISSUERS_TYPE, "version": 1, "issuers": listed, "contexts": contexts}
-        return self._write(folder / ISSUERS, canonicalize(listing)) or changed
+        listing = canonicalize(
+            {
+                "type": ISSUERS_TYPE,
+                "version": 1,
+                "issuers": listed,
+                "contexts": pinned.listed(pinned.CONTEXTS),
+                "schemas": pinned.listed(pinned.SCHEMAS),
+            }
+        )
+        if len(listing) > MAX_ISSUERS_BYTES:
+            raise ConflictError("too_large", f"{ISSUERS} would have {len(listing):,} bytes, more than auditors read.")
+        return self._write(folder / ISSUERS, listing) or changed
+
+    def _publish_templates(self, folder: Path, issuer: Issuer) -> list[dict[str, Any]]:
+        """A file that is there in its size is what it was: only new ones are read."""
+        listed = []
+        for item in self._templates.of(issuer):
+            path = folder / template_path(issuer.address, item.digest)
+            if not path.is_file() or path.stat().st_size != item.size:
+                self._write_below(path, self._templates.content(issuer, item.name, item.digest))
+            listed.append(
+                {
+                    "name": item.name,
+                    "url": item.url,
+                    "sha256": item.digest.hex(),
+                    "firstUsed": time_text(item.first_used_at),
+                }
+            )
+        return listed
 
     def _write_below(self, path: Path, content: bytes) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)

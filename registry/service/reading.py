@@ -11,6 +11,7 @@ from registry.core.canonical import MAX_BYTES, parse_json
 from registry.core.errors import InputError, JsonError
 from registry.service.errors import InvalidError
 from registry.service.issuing import LineResult, Submission
+from registry.service.templaterecords import TemplateVersion, template_name, template_version
 from registry.service.templates import Template, parse_template, read_csv
 
 __all__ = ["Source", "open_source"]
@@ -24,7 +25,10 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to be imported. ``key`` is made of its bytes and the template's: importing it again changes nothing."""
+    """One file to be imported. ``key`` is made of its bytes and the template's: importing it again changes nothing.
+
+    ``version`` is the template as it is put on record, under the name of its file.
+    """
 
     path: Path
     kind: str  # csv, ndjson, array, single
@@ -32,6 +36,7 @@ class Source:
     lines: int
     key: str
     template: Template | None
+    version: TemplateVersion | None = None
 
     def read(
         self, key: str | None, on_bytes: Callable[[int], None] = lambda _: None
@@ -51,7 +56,7 @@ class Source:
     ) -> Iterator[Submission | LineResult]:
         if self.kind == "csv":
             assert self.template is not None  # noqa: S101 - open_source saw to it
-            yield from read_csv(_lines(file, on_bytes), self.template, key)
+            yield from read_csv(_lines(file, on_bytes), self.template, key, self.version)
         elif self.kind == "ndjson":
             for number, line in enumerate(_lines(file, on_bytes), start=1):
                 if line.strip():
@@ -67,13 +72,13 @@ class Source:
 
 def open_source(path: Path, template_path: Path | None = None) -> Source:
     """Looks at a file once: what it is, and its digest. Raises InputError, JsonError (template), InvalidError."""
-    template = None
+    template = version = None
     try:
         digest = hashlib.sha256()
         if template_path is not None:
             data = template_path.read_bytes()
             digest.update(hashlib.sha256(data).digest())
-            template = _template(data, template_path)
+            template, version = _template(data, template_path)
         with path.open("rb") as file:
             kind = _kind(file, path, template)
             file.seek(0)
@@ -84,12 +89,12 @@ def open_source(path: Path, template_path: Path | None = None) -> Source:
                 lines += block.count(b"\n")
     except OSError as error:
         raise InputError(f"The file {error.filename or path} cannot be read: {error.strerror}.") from error
-    return Source(path, kind, size, lines, f"sha256:{digest.hexdigest()}", template)
+    return Source(path, kind, size, lines, f"sha256:{digest.hexdigest()}", template, version)
 
 
-def _template(data: bytes, path: Path) -> Template:
+def _template(data: bytes, path: Path) -> tuple[Template, TemplateVersion]:
     try:
-        return parse_template(data)
+        return parse_template(data), template_version(parse_json(data), template_name(path.stem))
     except InputError as error:
         raise InputError(f"The template {path} cannot be used: {error}.") from error
 

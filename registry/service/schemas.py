@@ -1,6 +1,5 @@
 """The informational check `schema`: Open Badges against the table that equals the official JSON Schemas."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,14 +7,12 @@ from registry.core.model import Check
 from registry.core.notation import short
 from registry.core.verdict import Code, passed, skipped, unknown
 from registry.standards.openbadges import DocumentClass, class_of, find_faults
+from registry.standards.openbadges.schemas import SCHEMAS
 
 __all__ = ["check_schema"]
 
 _VALIDATOR = "1EdTechJsonSchemaValidator2019"
-_OFFICIAL = re.compile(
-    r"https://purl\.imsglobal\.org/spec/ob/v3p0/schema/json/ob_v3p0_(achievement|endorsement)credential_schema\.json"
-)
-_CLASSES: dict[str, DocumentClass] = {"achievement": "AchievementCredential", "endorsement": "EndorsementCredential"}
+_CLASSES = frozenset(pin.document_class for pin in SCHEMAS.values())
 _SHOWN = 3
 
 
@@ -38,12 +35,12 @@ def check_schema(credential: Mapping[str, Any]) -> Check:
 
 def _class_of(credential: Mapping[str, Any]) -> DocumentClass | None:
     found = class_of(credential)
-    if found in _CLASSES.values():
+    if found in _CLASSES:
         return found
     schemas = credential.get("credentialSchema")
     for schema in schemas if isinstance(schemas, list) else [schemas]:
         if isinstance(schema, dict) and schema.get("type") == _VALIDATOR and isinstance(schema.get("id"), str):
-            match = _OFFICIAL.fullmatch(schema["id"])
-            if match:
-                return _CLASSES[match[1]]
+            pin = SCHEMAS.get(schema["id"])
+            if pin is not None:
+                return pin.document_class
     return None

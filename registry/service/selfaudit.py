@@ -6,6 +6,7 @@ anything (SQLite keeps any type in any column), so values are taken as the drive
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -13,11 +14,12 @@ from sqlalchemy import Column, Connection, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
-from anchors.base import Chain
+from anchors.base import Chain, Revoke, SetSuspension
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
     Lookups,
+    OwnWords,
     StoredBatch,
     StoredCredential,
     StoredIssuer,
@@ -33,12 +35,13 @@ from registry.core.audit_published import PublishedBatch
 from registry.core.canonical import MAX_INTEGER
 from registry.core.model import StatusWords
 from registry.core.notation import short
-from registry.core.status import ENTRIES_PER_WORD
+from registry.core.status import ENTRIES_PER_WORD, word_and_mask
+from registry.service import operations
 from registry.service.batching import BatchState
 from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
 from registry.store.database import AnyRow, Database
-from registry.store.tables import batches, chain_blocks, chain_status, credentials, issuers, status_requests
+from registry.store.tables import batches, chain_blocks, chain_status, credentials, issuers, status_requests, templates
 
 __all__ = ["audit_database"]
 
@@ -46,7 +49,7 @@ _PAGE = 1_000
 _LARGEST_BATCH = 1 << 24  # the contract's own limit
 _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
 _BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
-_REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL")
+_REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL", "SUPERSEDED")
 _TOMBSTONES = ("WITHDRAWN", "UNUSED", "NEEDS_RESUBMIT", "ERASED")
 _STATES = ("LIVE", "RESERVED", *_TOMBSTONES)
 
@@ -102,9 +105,29 @@ def _audit_tables(
     erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
-    statuses = _statuses(connection, addresses, view, lookups)
-    yield from _readable(audit_statuses(view, statuses, ours, lookups))
+    yield from _readable(_audit_statuses(connection, addresses, view, lookups))
     yield from _readable(_audit_copies(connection, view, ours, lookups))
+    yield from _readable(_templates(connection, addresses))
+
+
+def _audit_statuses(
+    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
+) -> Iterator[Finding]:
+    asked, shown = _requests(connection, addresses, view, lookups)
+    own = OwnWords(_words(connection), _unasked(connection, addresses, asked))
+    yield from audit_statuses(view, shown, addresses.values(), own, lookups)
+
+
+def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(*_as_they_are(templates, "id", "issuer_id", "name", "digest", "content")).order_by(templates.c.id)
+    )
+    for row in rows:
+        digest = _bytes_of(row.digest, 32, f"template {row.id}")
+        found = sha256(_bytes(row.content) or b"").digest()
+        if found != digest:
+            where = Where(addresses[row.issuer_id], source=f"the template {short(str(row.name))}")
+            yield find("stored_template_differs", f"SHA-256 {digest.hex()}", found.hex(), where)
 
 
 def _audit_copies(
@@ -200,43 +223,89 @@ def _other_name(content: bytes, name: object) -> tuple[str, str] | None:
     return f"id {short(said, 200)}, as in the credential", f"id {short(str(name), 200)}"
 
 
-def _statuses(
+def _requests(
     connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
-) -> Iterator[StoredStatus]:
-    """What the requests that were done at the view's block add up to, for each credential."""
+) -> tuple[dict[tuple[int, str, int], int], list[StoredStatus]]:
+    """The bits that were asked for, by call, action and word; and what the requests that were done at the view's block
+    add up to, for each credential.
+    """
+    names = ("id", "action", "state", "final_block", "operation_id", "requested_at")
     rows = connection.execute(
         select(
-            *_as_they_are(credentials, "issuer_id", "credential_index"),
-            *_as_they_are(status_requests, "id", "action", "state", "final_block", "requested_at"),
+            *_as_they_are(credentials, "issuer_id", "credential_index", "batch_id"),
+            *_as_they_are(status_requests, *names),
         )
         .join(credentials, credentials.c.id == status_requests.c.credential_id)
-        .where(credentials.c.batch_id.is_not(None), status_requests.c.state != "SUPERSEDED")
         .order_by(status_requests.c.id)
     )
-    shown: dict[tuple[bytes, int], list[bool | None]] = defaultdict(lambda: [False, None])
+    asked: dict[tuple[int, str, int], int] = defaultdict(int)
+    shown: dict[tuple[bytes, int], list[Any]] = defaultdict(lambda: [False, None, None])
     waiting: dict[tuple[bytes, int], dict[int, tuple[str, int]]] = defaultdict(dict)
     for row in rows:
         name = f"status request {row.id}"
         if row.action not in _BITS or row.state not in _REQUESTS or row.issuer_id not in addresses:
             raise _Unreadable(f"{name}: its action, state or issuer is none")
-        at = addresses[row.issuer_id], _number(row.credential_index, name)
+        index = _number(row.credential_index, name)
+        if row.operation_id is not None:
+            word, mask = word_and_mask(index)
+            asked[row.operation_id, row.action, word] |= mask
+        if row.state == "SUPERSEDED" or row.batch_id is None:
+            continue
+        at = addresses[row.issuer_id], index
         place, value = _BITS[row.action]
         waiting[at].pop(place, None)
-        done = row.state == "ON_CHAIN" or (row.state == "FINAL" and _counts(row.final_block, name, view, lookups))
-        if not done and row.state != "FINAL":
+        by = _done_by(row.state, row.final_block, name, view, lookups)
+        if row.state in ("WAITING", "SENT"):
             waiting[at][place] = (row.action, _number(row.requested_at, name))
-        shown[at][place] = value if done else None
-    for (issuer, index), (revoked, suspended) in sorted(shown.items()):
+        shown[at][place] = None if by is None else value
+        if place:
+            shown[at][2] = by
+    found = []
+    for (issuer, index), (revoked, suspended, by) in sorted(shown.items()):
         first = min(waiting[issuer, index].values(), key=lambda item: item[1], default=None)
-        yield StoredStatus(issuer, index, revoked, suspended, first)
+        found.append(StoredStatus(issuer, index, revoked, suspended, by, first))
+    return asked, found
 
 
-def _counts(final_block: object, name: str, view: ChainView, lookups: Lookups) -> bool:
-    """Whether what is called final was so at the audited block: only a block behind it is the next audit's."""
-    if final_block is None:
-        return True
+def _done_by(state: str, final_block: object, name: str, view: ChainView, lookups: Lookups) -> int | None:
+    """By which block a request is said to be on chain, at the audited one at the latest; None if it is not said.
+
+    What is called final in a block behind the audited one is the next audit's; a block that is not there hides nothing.
+    """
+    if state == "ON_CHAIN" or (state == "FINAL" and final_block is None):
+        return view.block.number
+    if state != "FINAL":
+        return None
     number = _number(final_block, name)
-    return number <= view.block.number or lookups.block_hash(number) is None
+    return number if number <= view.block.number else view.block.number if lookups.block_hash(number) is None else None
+
+
+def _unasked(
+    connection: Connection, addresses: Mapping[int, bytes], asked: Mapping[tuple[int, str, int], int]
+) -> dict[tuple[bytes, int], StatusWords]:
+    """Bits in this registry's own calls whose request is gone."""
+    found: dict[tuple[bytes, int], StatusWords] = {}
+    calls = operations.table.c
+    for item in operations.load(
+        connection, calls.kind.in_((operations.REVOKE, operations.SUSPEND)), calls.state != "CANCELLED"
+    ):
+        call = item.call
+        revoked = zip(call.words, call.masks, strict=True) if isinstance(call, Revoke) else ()
+        for word, mask in revoked:
+            _add(found, (addresses[item.issuer_id], word), mask & ~asked.get((item.id, "revoke", word), 0), 0)
+        masks = (
+            zip(call.words, call.set_masks, call.clear_masks, strict=True) if isinstance(call, SetSuspension) else ()
+        )
+        for word, set_, clear in masks:
+            lost = set_ & ~asked.get((item.id, "suspend", word), 0)
+            lost |= clear & ~asked.get((item.id, "reinstate", word), 0)
+            _add(found, (addresses[item.issuer_id], word), 0, lost)
+    return found
+
+
+def _add(found: dict[tuple[bytes, int], StatusWords], word: tuple[bytes, int], revoked: int, suspended: int) -> None:
+    before = found.get(word, StatusWords(0, 0))
+    found[word] = StatusWords(before.revoked | revoked, before.suspended | suspended)
 
 
 def _followed(connection: Connection, view: ChainView, lookups: Lookups) -> int | None:
@@ -249,8 +318,8 @@ def _followed(connection: Connection, view: ChainView, lookups: Lookups) -> int 
     return min(number, view.block.number) if lookups.block_hash(number) == _bytes(row.hash) else None
 
 
-def _words(connection: Connection, until: int) -> dict[tuple[bytes, int], StatusWords]:
-    """The status words, folded from the copies of the events up to a block."""
+def _words(connection: Connection, until: int = MAX_INTEGER) -> dict[tuple[bytes, int], StatusWords]:
+    """The status words, folded from the copies of the events up to a block, or of all."""
     columns = chain_status.c
     names = ("block_number", "issuer", "purpose", "word", "set_mask", "clear_mask")
     rows = connection.execution_options(yield_per=_PAGE).execute(

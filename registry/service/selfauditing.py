@@ -18,8 +18,8 @@ from registry.service.context import Context
 from registry.service.declaring import Declarations
 from registry.service.health import get_property, set_property
 from registry.service.issuers import Issuers
+from registry.service.ownaudit import OwnAudit
 from registry.service.published import Listing
-from registry.service.selfaudit import audit_database
 
 __all__ = ["SelfAudit"]
 
@@ -74,7 +74,7 @@ class OwnMaterial:
 
 @dataclass(frozen=True, slots=True)
 class SelfAudit:
-    """``every``: seconds from one to the next, 0 for never. ``first_block``: where the contract was deployed.
+    """``every``: seconds from one to the next, 0 for never.
 
     Made by the one worker while it has nothing else to do, read by anybody.
     """
@@ -82,7 +82,7 @@ class SelfAudit:
     context: Context
     issuers: Issuers
     batching: Batching
-    first_block: int
+    inside: OwnAudit
     every: int
 
     def run_if_due(self) -> bool:
@@ -111,9 +111,11 @@ class SelfAudit:
         auditing = Auditing(
             chains=[NamedChain("this registry's node", context.chain)],
             materials=[OwnMaterial(context, self.issuers, self.batching)],
-            first_block=self.first_block,
+            first_block=self.inside.first_block,
+            issuers=frozenset(issuer.address for issuer in self.issuers.all()),
+            named=False,
         )
-        report = auditing.run(lambda chain, view, _declared: audit_database(context.database, chain, view, {}))
+        report = auditing.run(lambda chain, view, _declared, incomplete: self.inside(chain, view, {}, incomplete))
         document = report_to_json(report, context.clock())
         findings = document["findings"][:_SHOWN]
         for finding in findings:

@@ -39,12 +39,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a list is made from: the chain up to ``block``, as the follower had it at ``tip``; its window of time."""
+    """What a list is made from: the chain up to ``block``, as the follower had it at ``tip``; its window of time, and
+    from when its proofs are.
+    """
 
     block: int
     tip: BlockRef
     valid_from: int
     valid_until: int
+    created: int
     ttl_seconds: int | None
 
 
@@ -69,6 +72,11 @@ class StatusLists:
         _check(issuer, purpose)
         return self._get(issuer, purpose, number, self._now(self._tip()))
 
+    def unsigned(self, issuer: Issuer, purpose: str, number: int) -> bytes:
+        """The same as ``current`` without its proofs: takes no key. Raises NotFoundError, ChainUnreachable."""
+        _check(issuer, purpose)
+        return canonical.canonicalize(self._fold(issuer, purpose, number, self._now(self._tip())))
+
     def at(self, issuer: Issuer, purpose: str, number: int, moment: int) -> bytes:
         """The list as it stood at a time in the past (Unix seconds): the chain up to the last block made by then.
 
@@ -84,18 +92,18 @@ class StatusLists:
         if block.number == tip.number and now.valid_from <= moment <= now.valid_until:
             return self._get(issuer, purpose, number, now)
         until = max(moment, block.timestamp) if after is None else after.timestamp
-        return self._get(issuer, purpose, number, _Place(block.number, tip, block.timestamp, until, None))
+        made = block.timestamp
+        return self._get(issuer, purpose, number, _Place(block.number, tip, made, until, made, None))
 
     def _now(self, tip: BlockRef) -> _Place:
         """The newest state that was read. A chain that makes blocks only for transactions has no age (docs/adr/026)."""
-        since = tip.timestamp
+        since = min(tip.timestamp, self._context.clock())  # a block ahead of the clock makes no list of the future
+        created = since
         if self._context.network.chain_class is ChainClass.DEV:
-            health = self._health.read()
-            if health is not None:
-                seen = self._context.clock() if health.message is None else health.since
-                since = max(since, seen - seen % TTL_SECONDS)  # in steps, so that a state is not signed every second
-        since = min(since, self._context.clock())  # a block ahead of the clock makes no list that is not valid yet
-        return _Place(tip.number, tip, since, since + VALID_SECONDS, TTL_SECONDS)
+            seen = self._health.chain_read()
+            if seen is not None:
+                created = max(since, seen - seen % TTL_SECONDS)  # in steps, so that a state is not signed every second
+        return _Place(tip.number, tip, since, created + VALID_SECONDS, created, TTL_SECONDS)
 
     def _tip(self) -> BlockRef:
         with self._context.database.read() as connection:
@@ -126,9 +134,15 @@ class StatusLists:
             return self._made.get(key)
 
     def _make(self, issuer: Issuer, purpose: str, number: int, place: _Place, signer: Signer) -> bytes:
+        unsigned = self._fold(issuer, purpose, number, place)
+        # Not the time of the request: one state has one text. No key signs before its own beginning.
+        created = max(place.created, self._context.keys.ring(issuer.name).current.valid_from)
+        return canonical.canonicalize(add_proofs(unsigned, signer, created))
+
+    def _fold(self, issuer: Issuer, purpose: str, number: int, place: _Place) -> dict[str, Any]:
         with self._context.database.read() as connection:
             words = _words(connection, issuer.address, purpose, number, place)
-        unsigned = build_status_list(
+        return build_status_list(
             url=f"{issuer.status_base}/{purpose}/{number}",
             issuer=issuer.did,
             purpose=purpose,
@@ -138,9 +152,6 @@ class StatusLists:
             valid_until=place.valid_until,
             ttl_seconds=place.ttl_seconds,
         )
-        # Not the time of the request: one state has one text. No key signs before its own beginning.
-        created = max(place.valid_from, self._context.keys.ring(issuer.name).current.valid_from)
-        return canonical.canonicalize(add_proofs(unsigned, signer, created))
 
     def _signer(self, issuer: Issuer) -> Signer:
         try:

@@ -6,6 +6,8 @@
 
 A cell is data: whatever stands in it, braces and quotes as well, ends up as those characters and nothing else. Numbers
 are marked in the template and never guessed from the cell, so that a student number 007 stays what it is.
+
+Templates are published (docs/adr/171), cells are not: so a template that itself says who a learner is is refused.
 """
 
 import csv
@@ -18,6 +20,7 @@ from registry.core.canonical import MAX_BYTES, MAX_INTEGER, parse_json
 from registry.core.errors import ShapeError
 from registry.service.errors import InvalidError
 from registry.service.issuing import LineResult, Submission
+from registry.service.templaterecords import TemplateVersion
 
 __all__ = ["Template", "compile_template", "fill_template", "parse_template", "read_csv"]
 
@@ -26,6 +29,14 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?")
 _DELIMITERS = ",;\t"
 _LARGEST_CELL = 128 * 1024
 _MISSING = object()
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+# Members of a subject, or of one of its identifiers, that say who somebody is.
+_PERSONAL = frozenset(
+    {
+        "name", "givenName", "familyName", "additionalName", "firstName", "lastName", "email", "telephone", "birthDate",
+        "dateOfBirth", "identityHash", "identifier",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ def compile_template(document: object, size: int = 0) -> Template:
     parts = _compile(document, "", slots)
     if not slots:
         raise ShapeError("a template needs at least one {{column}}: as it is, every row would give the same credential")
+    _check_learner(document)
     required = dict.fromkeys(slot.column for slot in slots if not slot.optional)
     optional = dict.fromkeys(slot.column for slot in slots if slot.optional and slot.column not in required)
     numbers = frozenset(slot.column for slot in slots if slot.number)
@@ -83,12 +95,15 @@ def fill_template(template: object, data: Mapping[str, str]) -> dict[str, Any]:
     return compiled.fill(cells)
 
 
-def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Iterator[Submission | LineResult]:
+def read_csv(
+    lines: Iterable[bytes], template: Template, key: str | None, version: TemplateVersion | None = None
+) -> Iterator[Submission | LineResult]:
     """Fills the template with each row of a CSV file (RFC 4180; UTF-8, with or without a byte order mark).
 
     The delimiter is the comma, semicolon or tab that the header uses. Columns that the template does not name are left
     out, rows without any text are skipped. A row that cannot be used is a LineResult with the line it begins on. Raises
-    InvalidError before the first row if the header is not what the template needs. Reads as it goes.
+    InvalidError before the first row if the header is not what the template needs. Reads as it goes. ``version`` is the
+    template as it is put on record.
     """
     source = _Lines(lines)
     header, delimiter = _read_header(source)
@@ -111,7 +126,7 @@ def read_csv(lines: Iterable[bytes], template: Template, key: str | None) -> Ite
                 yield LineResult(line, None, error)
             else:
                 size = template.size + sum(map(len, row))
-                yield Submission(document, f"{key}#{line}" if key else None, line, size)
+                yield Submission(document, f"{key}#{line}" if key else None, line, size, template=version)
 
 
 class _Lines:
@@ -161,6 +176,31 @@ def _cells(header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     if len(row) != len(header):
         raise InvalidError("ragged", f"The row has {len(row)} cells, the header {len(header)}.")
     return {name: cell.strip() for name, cell in zip(header, row, strict=True)}
+
+
+def _check_learner(document: Mapping[str, Any]) -> None:
+    """Refuses what is certainly a learner's, and the same in every row. Names in running text cannot be told."""
+    subject = document.get("credentialSubject")
+    listed = isinstance(subject, list)
+    for place, item in enumerate(subject if isinstance(subject, list) else [subject]):
+        pointer = f"/credentialSubject/{place}" if listed else "/credentialSubject"
+        if not isinstance(item, dict):
+            continue
+        _check_members(item, pointer)
+        identifiers = item.get("identifier")
+        several = isinstance(identifiers, list)
+        for number, identifier in enumerate(identifiers if isinstance(identifiers, list) else [identifiers]):
+            if isinstance(identifier, dict):
+                _check_members(identifier, f"{pointer}/identifier/{number}" if several else f"{pointer}/identifier")
+
+
+def _check_members(members: Mapping[str, Any], pointer: str) -> None:
+    for name, value in members.items():
+        if not isinstance(value, str) or _PLACEHOLDER.search(value):
+            continue
+        if (name in _PERSONAL and value.strip()) or (name == "id" and _ADDRESS.search(value)):
+            message = "templates are published: what says who a learner is comes from a {{column}}"
+            raise ShapeError(message, f"{pointer}/{name}")
 
 
 # --- the template itself, compiled once: strings with placeholders become tuples of texts and slots -------------------

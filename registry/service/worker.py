@@ -71,6 +71,7 @@ class Worker:
     def step(self) -> Step:
         """Does everything that can be done now. A chain that does not answer ends the step; it is no exception."""
         changed = self._seal_due()
+        asked_at = self._context.clock()
         try:
             # At every step: what answers under a node's address can be another chain since the last one.
             self._context.chain.check()
@@ -79,6 +80,7 @@ class Worker:
             self._health.chain_failed(str(error))
             return Step(changed, str(error))
         self._health.chain_answered()
+        self._health.chain_was_read(asked_at)
         return Step(changed)
 
     def run(self, stop: threading.Event, poll_seconds: float, on_step: Callable[[Step], None] | None = None) -> None:
@@ -134,7 +136,7 @@ class Worker:
         changed |= self._status.settle(head, final)
         changed |= self._status.collect()
         changed |= self._anchoring.send(head, final)
-        self._compare_now_and_then()
+        changed |= self._compare_now_and_then()
         return changed
 
     def _to_settle(self, everyone: list[Issuer]) -> list[Issuer]:
@@ -153,15 +155,19 @@ class Worker:
             )
         return [item for item in everyone if item.id in busy or item.address in self._touched or item.halted]
 
-    def _compare_now_and_then(self) -> None:
+    def _compare_now_and_then(self) -> bool:
+        """Whether something differed, so that the chain has to be read again."""
         now = self._context.clock()
         if now - self._compared_at < _COMPARE_SECONDS:
-            return
+            return False
+        same = True
         for issuer in self._issuers.all():
             at = self.follower.position()
             if at is not None:
-                self.follower.compare(issuer.address, self._context.chain.read_issuer(issuer.address, at).next_index)
+                end = self._context.chain.read_issuer(issuer.address, at).next_index
+                same &= self.follower.compare(issuer.address, end)
         self._compared_at = now
+        return not same
 
 
 @contextmanager

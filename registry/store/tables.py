@@ -35,6 +35,7 @@ __all__ = [
     "outbox",
     "properties",
     "status_requests",
+    "templates",
 ]
 
 metadata = MetaData(
@@ -87,6 +88,20 @@ did_documents = Table(
     Column("content", LargeBinary, nullable=False),  # canonical JSON
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("issuer_id", "hash"),
+)
+
+# Every version of a template that credentials were issued with; a row is never changed and never deleted. It is
+# published, and holds no learner's data: those come from the cells.
+templates = Table(
+    "templates",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("issuer_id", ForeignKey("issuers.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the content
+    Column("content", LargeBinary, nullable=False),  # canonical JSON
+    Column("first_used_at", BigInteger, nullable=False),
+    UniqueConstraint("issuer_id", "name", "digest"),
 )
 
 api_keys = Table(

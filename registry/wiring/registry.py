@@ -25,6 +25,7 @@ from registry.service.issuers import Issuers
 from registry.service.issuing import Issuing
 from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
+from registry.service.ownaudit import OwnAudit
 from registry.service.promising import Promising
 from registry.service.reserving import Reserving
 from registry.service.selfauditing import SelfAudit
@@ -119,8 +120,12 @@ class Registry:
 
     @cached_property
     def self_audit(self) -> SelfAudit:
-        every = self.settings.audit_seconds
-        return SelfAudit(self.context, self.issuers, self.batching, self.binding.first_block, every)
+        return SelfAudit(self.context, self.issuers, self.batching, self.own_audit, self.settings.audit_seconds)
+
+    @cached_property
+    def own_audit(self) -> OwnAudit:
+        first_block = self.binding.first_block
+        return OwnAudit(self.context, self.issuers, self.identities, self.status_lists, first_block)
 
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""

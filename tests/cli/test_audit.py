@@ -12,7 +12,7 @@ import pytest
 
 from anchors.devchain import CHAIN_ID
 from registry.wiring.embedded import EmbeddedNode
-from support.cli import Cli, run
+from support.cli import Answer, Cli, run
 
 
 @pytest.fixture
@@ -137,8 +137,56 @@ def test_a_state_makes_the_next_audit_shorter_and_remembers(cli: Cli, folder: Pa
     assert (broken.exit_code, "Delete it" in broken.stderr) == (3, True)
 
 
+def test_a_state_remembers_bundles_and_full_reads_them_again(
+    cli: Cli,
+    folder: Path,
+    data: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("registry.service.stamps._YOUNG_NS", 0)
+    everything = ("audit", "--published", folder, "--credentials", data / "bundles", "--json")
+    expected = without_time(cli(*everything))
+    state = ("--state", tmp_path / "state.json")
+    for more in (state, state, (*state, "--full"), state):
+        answer = cli(*everything, *more)
+        assert (answer.exit_code, answer.stderr, without_time(answer)) == (0, "", expected)
+    memory = tmp_path / "state.json.bundles"
+    memory.write_bytes(memory.read_bytes()[:-1])
+    answer = cli(*everything, *state)
+    assert without_time(answer) == expected
+    assert "All bundles are read again." in caplog.text
+
+
+def without_time(answer: Answer) -> str:
+    return answer.stdout.rpartition('"reportedAt"')[0]
+
+
 def test_switches_of_watching_belong_to_it(cli: Cli) -> None:
     assert cli("audit", "--metrics-port", 0).exit_code == 3
+
+
+def test_watching_a_folder_of_bundles(data: Path, folder: Path, bundle: Path, tmp_path: Path) -> None:
+    """What is put there meanwhile is seen."""
+    place = tmp_path / "handed in"
+    place.mkdir()
+    (place / "first.json").write_text(bundle.read_text().replace("Statistics", "Cooking"))
+    arguments = ["--published", folder, "--credentials", place, "--watch", "--every", "1", "--json"]
+    executable = Path(sys.executable).parent / "registry"
+    process = subprocess.Popen(
+        [executable, "audit", "--data", data, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    events = [json.loads(process.stdout.readline())]
+    (place / "first.json").rename(place / "second.json")
+    events += [json.loads(process.stdout.readline()) for _ in range(2)]
+    process.send_signal(signal.SIGTERM)
+    rest, errors = process.communicate(timeout=60)
+    told = [(event["event"], event["finding"]["code"], event["finding"]["where"]["source"]) for event in events]
+    code = "credential_not_in_batch"
+    assert told == [("new", code, "first.json"), ("new", code, "second.json"), ("gone", code, "first.json")]
+    assert (process.returncode, rest, errors) == (1, "", "")
 
 
 def test_watching_until_it_is_stopped(data: Path, folder: Path, tmp_path: Path) -> None:
@@ -156,3 +204,37 @@ def test_watching_until_it_is_stopped(data: Path, folder: Path, tmp_path: Path) 
     assert (event["event"], event["finding"]["code"]) == ("new", "leaves_missing")
     assert (process.returncode, rest, errors) == (1, "", "")
     assert json.loads((tmp_path / "state.json").read_bytes())["findings"]
+
+
+def test_one_issuer_alone(cli: Cli, folder: Path) -> None:
+    address = cli("issuer", "show", "uni", "--json").json["address"]
+    answer = cli("audit", "--published", folder, "--issuer", address, "--json")
+    assert (answer.exit_code, answer.json["audited"]["leaves"]) == (0, 12)
+    answer = cli("audit", "--published", folder, "--issuer", "0x" + "55" * 20)
+    assert answer.exit_code == 3
+    assert f"Not audited: 0x{'55' * 20} has anchored nothing" in answer.stdout
+    assert cli("audit", "--issuer", "uni").exit_code == 2
+
+
+def test_a_publication_may_be_behind_by_the_grace(cli: Cli, folder: Path) -> None:
+    listing = json.loads((folder / "registry.json").read_bytes())
+    (folder / "registry.json").write_text(json.dumps({**listing, "batches": []}))
+    assert cli("audit", "--published", folder).exit_code == 1
+    answer = cli("audit", "--published", folder, "--grace", "86400")
+    assert answer.exit_code == 0
+    assert "publication_behind" in answer.stdout
+    assert "Clean, with 1 notes for information." in answer.stdout
+
+
+def test_from_inside_it_sees_what_the_registry_would_publish(cli: Cli, data: Path) -> None:
+    """Without the password of the keys that sign it."""
+    shutil.move(data / "keystores/password", data / "elsewhere")
+    answer = cli("audit", "--database", "--json")
+    assert (answer.exit_code, answer.json["findings"], answer.json["incomplete"]) == (0, [], [])
+    with sqlite3.connect(data / "registry.sqlite") as connection:
+        connection.execute("UPDATE issuers SET did = 'did:web:elsewhere.example'")
+    connection.close()
+    answer = cli("audit", "--database", "--json")
+    assert answer.exit_code == 1
+    assert {item["code"] for item in answer.json["findings"]} == {"did_not_claimed", "status_list_signature"}
+    assert {item["where"]["source"] for item in answer.json["findings"]} == {"this registry"}

@@ -1,7 +1,10 @@
 """`registry issuer …`."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+from anchors.devchain import CHAIN_ID
 from support.cli import Cli
 
 
@@ -152,3 +155,24 @@ def test_an_issuer_whose_document_is_elsewhere(cli: Cli) -> None:
     assert "none is kept here" in cli("issuer", "show", "own").stdout
     assert cli("issuer", "show", "own", "--json").json["claim"] is None
     assert cli("issuer", "claim", "own", "--json").json["code"] == "no_did_document"
+
+
+def test_a_document_that_an_issuer_hands_over(cli: Cli, tmp_path: Path) -> None:
+    """Of a hosted issuer the account is known only now, so its document cannot name it before."""
+    did, file = "did:web:college.example", tmp_path / "did.json"
+    document: dict[str, Any] = {"id": did, "verificationMethod": [], "assertionMethod": []}
+    file.write_text(json.dumps(document))
+    made = cli("issuer", "create", "college", "--did", did, "--did-document", file, "--json")
+    assert made.exit_code == 0
+    account = f"eip155:{CHAIN_ID}:{made.json['address']}"
+    assert f"does not name the account {account}" in made.stderr
+    method = {"id": f"{did}#a", "type": "EcdsaSecp256k1RecoveryMethod2020", "controller": did}
+    document["verificationMethod"] = [{**method, "blockchainAccountId": account}]
+    document["assertionMethod"] = [f"{did}#a"]
+    file.write_text(json.dumps(document))
+    answer = cli("issuer", "document", "college", file)
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    assert "The worker sends it" in answer.stdout
+    shown = cli("issuer", "show", "college", "--json").json
+    assert (shown["document"], shown["claim"]["underWay"]) == (document, True)
+    assert cli("issuer", "document", "uni", file, "--json").json["code"] == "signs"

@@ -10,8 +10,8 @@ import pytest
 
 from registry.core import leaf
 from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, fingerprint, in_order
-from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain, compare_nodes, located
-from registry.core.audit_credentials import CredentialAudit
+from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain, located
+from registry.core.audit_credentials import CredentialAudit, Lists
 from registry.core.audit_database import (
     Lookups,
     StoredBatch,
@@ -24,7 +24,14 @@ from registry.core.audit_database import (
     audit_stored_issuers,
     audit_stored_words,
 )
-from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root
+from registry.core.audit_nodes import compare_nodes
+from registry.core.audit_published import (
+    PublishedAudit,
+    PublishedBatch,
+    issuers_elsewhere,
+    packed_root,
+    repeated_leaves,
+)
 from registry.core.bundle import build_bundle
 from registry.core.canonical import canonicalize
 from registry.core.merkle import MerkleTree
@@ -34,6 +41,7 @@ ISSUER, OTHER, CONTRACT, CODE = b"\x01" * 20, b"\x02" * 20, b"\x0c" * 20, b"\xcd
 SIZES = (5, 8, 1)
 BLOCK = BlockRef(9, b"\x09" * 32, 1_800_000_900)
 DID = "did:web:registry.example:issuers:uni"
+OWN_LISTS = Lists({ISSUER: "https://registry.example/issuers/uni/status"}, frozenset({"registry.example"}))
 
 
 def credential(index: int, **more: Any) -> dict[str, Any]:
@@ -91,9 +99,10 @@ class World:
     @property
     def view(self) -> ChainView:
         next_index = {ISSUER: self.next_index}
-        return ChainView(
+        view = ChainView(
             31337, CONTRACT, CODE, BLOCK, tuple(self.history), dict(self.records), next_index, self.words, self.told
         )
+        return replace(view, first_event=min((batch.block_number for batch in self.history), default=None))
 
     def published(self) -> list[tuple[PublishedBatch, bytes | None]]:
         return [
@@ -104,7 +113,7 @@ class World:
     def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
         audit = PublishedAudit(self.view)
         findings = [finding for item in published or self.published() for finding in audit.add(*item)]
-        return findings + audit.finish()
+        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {})]
 
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
@@ -200,6 +209,7 @@ def test_pruned_history_that_the_material_fills_is_no_fault(world: World) -> Non
 def test_overlapping_batches(world: World) -> None:
     key = BatchKey(ISSUER, 3, b"\x55" * 32)
     world.records[key] = BatchRecord(2, 1, 0, 4)
+    world.history.append(AnchoredBatch(key, 2, 4, b"\x04" * 32, b"\x04" * 32))
     assert codes(audit_chain(world.view)) == ["sequence_overlap"]
 
 
@@ -216,6 +226,80 @@ def test_an_event_without_record(world: World) -> None:
 def test_a_record_that_differs_from_its_event(world: World) -> None:
     world.history[0] = replace(world.history[0], block_number=3)
     assert codes(audit_chain(world.view)) == ["record_differs"]
+
+
+def test_a_record_whose_event_is_not_told_though_earlier_ones_are(world: World) -> None:
+    gone = world.history.pop(1)
+    [finding, _] = audit_chain(world.view)
+    assert (finding.code, finding.where.root) == ("record_differs", gone.key.root)
+    assert finding.observed == "none"
+
+
+def test_events_that_are_gone_before_the_first_one_were_pruned(world: World) -> None:
+    del world.history[0]
+    assert codes(audit_chain(world.view)) == ["history_incomplete"]
+    with_an_earlier_event = replace(world.view, first_event=0)
+    assert codes(audit_chain(with_an_earlier_event)) == ["record_differs", "history_incomplete"]
+
+
+def test_an_event_that_is_told_twice(world: World) -> None:
+    world.history.append(replace(world.history[0], block_number=3))
+    assert codes(audit_chain(world.view)) == ["record_differs"]
+
+
+@pytest.mark.parametrize(
+    "block", [BlockRef(1, b"\x01" * 32, 1_800_000_007), BlockRef(1, b"\x0f" * 32, 1_800_000_000)], ids=["time", "hash"]
+)
+def test_a_record_and_the_block_of_its_event(world: World, block: BlockRef) -> None:
+    right = BlockRef(1, b"\x01" * 32, 1_800_000_000)
+    assert audit_chain(replace(world.view, blocks={1: right})) == []
+    assert codes(audit_chain(replace(world.view, blocks={1: block}))) == ["record_differs"]
+
+
+def voided(world: World, at: int = 1_800_000_500) -> ChainView:
+    record = world.records[world.keys[1]]
+    assert record is not None
+    world.records[world.keys[1]] = replace(record, revoked_at=at)
+    return replace(world.view, voided_in={world.keys[1]: 5}, blocks={5: BlockRef(5, b"\x05" * 32, 1_800_000_500)})
+
+
+def test_a_voided_batch_is_no_fault(world: World) -> None:
+    assert audit_chain(voided(world)) == []
+
+
+def test_a_batch_that_was_voided_and_is_not_any_more(world: World) -> None:
+    [finding] = audit_chain(voided(world, at=0))
+    assert (finding.code, finding.where.root, finding.where.block_number) == (
+        "revocation_undone", world.keys[1].root, 5,
+    )  # fmt: skip
+
+
+def test_a_batch_that_is_voided_and_no_event_says_so(world: World) -> None:
+    assert codes(audit_chain(replace(voided(world), voided_in={}))) == ["status_differs"]
+
+
+def test_a_batch_that_was_voided_at_another_time(world: World) -> None:
+    assert codes(audit_chain(voided(world, at=1_800_000_400))) == ["status_differs"]
+
+
+def test_an_event_that_voids_a_batch_that_never_was(world: World) -> None:
+    view = replace(world.view, voided_in={BatchKey(ISSUER, 0, b"\x66" * 32): 5})
+    assert codes(audit_chain(view)) == ["record_missing"]
+
+
+def test_a_claim_that_the_state_does_not_have(world: World) -> None:
+    claim = Claim(ISSUER, DID, b"\x0d" * 32, 1_800_000_100)
+    assert audit_chain(replace(world.view, claimed={claim: claim.claimed_at})) == []
+    for since in (0, claim.claimed_at + 1):
+        assert codes(audit_chain(replace(world.view, claimed={claim: since}))) == ["claim_differs"]
+
+
+def test_very_many_words_that_differ(world: World) -> None:
+    world.told = {(ISSUER, number): StatusWords(1, 0) for number in range(150)}
+    findings = audit_chain(world.view)
+    assert codes(findings) == ["revocation_undone"] * 101
+    assert findings[-1].observed == "50 more words that differ"
+    assert findings[-1].where.index == 100 * 256
 
 
 def test_a_revocation_that_was_undone(world: World) -> None:
@@ -240,13 +324,43 @@ def test_a_status_bit_without_event(world: World) -> None:
         lambda view: replace(
             view, records={**view.records, BatchKey(ISSUER, 0, b"\x01" * 32): BatchRecord(5, 1, 0, 1)}
         ),
-        lambda view: replace(view, history=view.history[1:]),
+        lambda view: replace(view, history=view.history[:1] + view.history[2:]),
+        lambda view: replace(view, history=view.history[:2]),
         lambda view: replace(view, words={(ISSUER, 0): StatusWords(1, 0)}),
+        lambda view: replace(view, changes={(ISSUER, 0): [(2, StatusWords(1, 0))]}),
+        lambda view: replace(view, voided_in={view.history[0].key: 2}),
+        lambda view: replace(view, claims=(Claim(ISSUER, DID, b"\x0d" * 32, 1_800_000_100),)),
     ],
-    ids=["chain", "code", "block", "next index", "record", "event", "word"],
+    ids=[
+        "chain",
+        "code",
+        "block",
+        "next index",
+        "record",
+        "event",
+        "newest event",
+        "word",
+        "status",
+        "void",
+        "claim",
+    ],
 )
 def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainView]) -> None:
     assert codes(compare_nodes(world.view, change(world.view), "second")) == ["nodes_disagree"]
+
+
+def test_a_node_that_has_pruned_its_history_does_not_disagree(world: World) -> None:
+    whole = replace(world.view, changes={(ISSUER, 0): [(1, StatusWords(1, 0))]})
+    for kept in (1, 0):
+        pruned = replace(world.view, history=world.view.history[3 - kept :], first_event=3 if kept else None)
+        assert codes(compare_nodes(whole, pruned, "second")) == ["history_incomplete"]
+        assert compare_nodes(pruned, whole, "second") == []  # of the first node, audit_chain has said it
+
+
+def test_a_first_node_that_knows_nothing_of_an_issuer(world: World) -> None:
+    pruned = replace(world.view, history=(), records={}, next_index={}, first_event=None)
+    [finding] = compare_nodes(pruned, world.view, "second")
+    assert (finding.code, finding.where.source) == ("history_incomplete", None)
 
 
 # --- published ------------------------------------------------------------------------------------------------------
@@ -310,6 +424,35 @@ def test_published_ranges_that_overlap(world: World) -> None:
 def test_a_batch_listed_twice(world: World) -> None:
     material = world.published()
     assert codes(world.audit([*material, material[0]])) == ["published_twice"]
+    other = (replace(material[0][0], size=4), material[0][1])
+    assert codes(world.audit([*material, other])) == ["published_twice", "size_differs"]
+
+
+def test_a_batch_that_is_called_voided_and_is_not(world: World) -> None:
+    material = world.published()
+    material[0] = (replace(material[0][0], revoked=True), material[0][1])
+    assert codes(world.audit(material)) == ["voided_not_on_chain"]
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(300, []), (301, ["accepted_after_anchor"])])
+def test_a_batch_that_was_accepted_after_it_was_anchored(world: World, seconds: int, found: list[str]) -> None:
+    material = world.published()
+    said = replace(material[0][0], accepted_from=1_800_000_000 + seconds, declared_delay=60)
+    material[0] = (said, material[0][1])
+    assert codes(world.audit(material)) == found
+
+
+def test_whose_batches_a_publication_has_to_have(world: World) -> None:
+    world.anchor([credential(99)], OTHER)
+    view = replace(world.view, next_index={ISSUER: 14, OTHER: 1})
+    for issuers, expected in ((None, ["leaves_missing"]), ({ISSUER, OTHER}, ["leaves_missing"]), ({ISSUER}, [])):
+        audit = PublishedAudit(view)
+        for item in world.published()[:3]:
+            audit.add(*item)
+        assert codes(audit.finish(issuers)) == expected
+    [finding] = issuers_elsewhere(view, {ISSUER})
+    assert (finding.code, finding.severity, finding.where.issuer) == ("issuer_elsewhere", Severity.INFO, OTHER)
+    assert list(issuers_elsewhere(view, {ISSUER, OTHER})) == []
 
 
 def test_a_leaf_repeated_within_a_batch(world: World) -> None:
@@ -445,6 +588,28 @@ def test_a_status_entry_of_another_place(world: World, change: dict[str, Any]) -
     entry = {**credential(14)["credentialStatus"], **change}
     world.anchor([credential(14, credentialStatus=[credential(14)["credentialStatus"], entry])])
     assert codes(world.audit_bundles(world.bundle(3, 0))) == ["status_index_differs"]
+
+
+@pytest.mark.parametrize(
+    ("place", "known", "expected"),
+    [
+        ("https://lists.example/status/3", Lists(), []),
+        ("https://other.example/issuers/x/status/revocation/0", Lists(), ["status_index_differs"]),
+        ("https://other.example/issuers/x/status/revocation/0", Lists({}, frozenset({"registry.example"})), []),
+        ("https://other.example/issuers/x/status/revocation/0", OWN_LISTS, []),
+        ("https://moved.example/issuers/uni/status/revocation/0", OWN_LISTS, ["status_index_differs"]),
+        ("https://registry.example/status/3", OWN_LISTS, ["status_index_differs"]),
+        ("nowhere", OWN_LISTS, ["status_index_differs"]),
+    ],
+)
+def test_lists_of_others_have_nothing_to_do_with_the_place(
+    world: World, place: str, known: Lists, expected: list[str]
+) -> None:
+    """A credential may name the list of another registry, beside the chain's or alone."""
+    entry = {**credential(77)["credentialStatus"], "statusListCredential": place}
+    world.anchor([credential(14, credentialStatus=[credential(14)["credentialStatus"], entry])])
+    audit = CredentialAudit(world.view, lists=known)
+    assert codes(audit.add(world.bundle(3, 0), "a")) == expected
 
 
 def test_a_status_entry_that_is_no_object(world: World) -> None:
@@ -630,16 +795,16 @@ def test_a_status_that_came_behind_the_audited_block(world: World) -> None:
         return True, False
 
     lookups = Lookups(lambda _: None, lambda _: False, status)
-    assert list(audit_statuses(world.view, stored, [ISSUER], lookups)) == []
+    assert list(audit_statuses(world.view, stored, [ISSUER], None, lookups)) == []
     assert asked == [(ISSUER, 1)]
-    assert codes(list(audit_statuses(world.view, stored, [ISSUER], Lookups(lambda _: None, lambda _: False)))) == [
-        "status_not_on_chain"
-    ]
+    assert codes(
+        list(audit_statuses(world.view, stored, [ISSUER], None, Lookups(lambda _: None, lambda _: False)))
+    ) == ["status_not_on_chain"]
 
 
 @pytest.mark.parametrize(("since", "expected"), [(86_401, ["status_delayed"]), (86_400, [])])
 def test_a_status_that_was_asked_for_and_not_sent(world: World, since: int, expected: list[str]) -> None:
-    stored = [StoredStatus(ISSUER, 1, None, None, ("revoke", BLOCK.timestamp - since))]
+    stored = [StoredStatus(ISSUER, 1, None, None, None, ("revoke", BLOCK.timestamp - since))]
     assert codes(list(audit_statuses(world.view, stored, [ISSUER]))) == expected
 
 

@@ -48,6 +48,15 @@ def test_it_leaves_bundles_that_later_commands_work_on(shipped: DemoResult) -> N
 
 
 @pytest.mark.slow
+def test_what_it_publishes_is_clean_and_names_no_learner(shipped: DemoResult, tmp_path: Path) -> None:
+    assert run("publish", tmp_path / "published", "--data", shipped.data).exit_code == 0
+    [template] = (tmp_path / "published" / "templates").rglob("*.json")
+    assert json.loads(template.read_bytes()) == json.loads((DATA / "template.json").read_bytes())
+    audited = run("audit", "--published", tmp_path / "published", "--data", shipped.data, "--json")
+    assert (audited.exit_code, audited.json["findings"]) == (0, [])
+
+
+@pytest.mark.slow
 def test_every_name_of_the_file_is_in_a_bundle(shipped: DemoResult) -> None:
     learners = {
         parse_bundle(path.read_bytes()).credential["credentialSubject"]["identifier"][0]["identityHash"]  # type: ignore[index]

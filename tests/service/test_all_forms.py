@@ -79,7 +79,7 @@ def test_displaced_and_back_it_is_whole(house: House, displaced: int) -> None:
     assert house.verify(ids["issued"]).status is Status.INVALID
     assert house.verify(ids["foreign"]).status is Status.INDETERMINATE  # its list cannot be reached
     report = Auditing([NamedChain("node", house.chain)]).run(
-        lambda chain, view, declared: audit_database(house.database, chain, view, declared)
+        lambda chain, view, declared, _: audit_database(house.database, chain, view, declared)
     )
     # Anchors that nobody here knows are a finding, as they should be: every one of them, and nothing else.
     assert [finding.code for finding in report.findings] == ["foreign_batch"] * displaced

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anchors.base import Revoke, RevokeBatch, SetSuspension
+from anchors.base import DidClaimed, Revoke, RevokeBatch, SetSuspension
 from registry.core.notation import parse_time
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
@@ -335,15 +335,33 @@ def test_a_document_that_is_withheld(house: House, folder: Path) -> None:
 
 
 def test_a_did_that_was_never_claimed(house: House, folder: Path) -> None:
-    house.chain.blocks[:] = [_without_claims(block) for block in house.chain.blocks]
+    for block in house.chain.blocks:
+        block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
+        block.state.claims.clear()
     assert codes(audit(house.chain, folder)) == ["did_not_claimed"] * 2
 
 
-def _without_claims(block: Any) -> Any:
-    from anchors.base import DidClaimed
+def test_a_claim_counts_without_its_event(house: House, folder: Path) -> None:
+    """Nodes drop events; the contract's state keeps the claim."""
+    for block in house.chain.blocks:
+        block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
+    assert codes(audit(house.chain, folder)) == []
 
-    block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
-    return block
+
+def test_a_claim_that_only_an_event_tells_of(house: House, folder: Path) -> None:
+    for block in house.chain.blocks:
+        block.state.claims.clear()
+    assert set(codes(audit(house.chain, folder))) == {"claim_differs", "did_document_unclaimed"}
+
+
+def test_a_claim_that_cannot_be_asked_for_is_no_finding(house: House, folder: Path) -> None:
+    house.chain.pruned = True
+    for block in house.chain.blocks:
+        block.state.claims.clear()
+    report = audit(house.chain, folder)
+    assert set(codes(report)) == {"history_incomplete"}
+    assert report.exit_code == 3
+    assert any("could not be asked" in reason for reason in report.incomplete)
 
 
 # --- contexts -------------------------------------------------------------------------------------------------------

@@ -7,18 +7,11 @@ from typing import Any
 
 import pytest
 
-from registry.core import leaf
-from registry.core.audit_published import packed_root
-from registry.core.bundle import build_bundle, parse_bundle, serialize_bundle
-from registry.core.canonical import canonicalize
-from registry.core.merkle import MerkleTree
-from registry.core.model import Anchor
+from registry.core.bundle import parse_bundle
 from registry.service.auditing import AuditReport
 from registry.standards.proofs.creating import add_proofs
-from support.audits import Prepared, audit, bend, codes, copied, prepare, publish
+from support.audits import Prepared, anchored_past, audit, codes, copied, prepare, publish
 from support.house import House
-
-SALT = b"\5" * 32
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +49,8 @@ def signed(house: House, credential: dict[str, Any], created: int) -> dict[str, 
 
 
 def anchor(house: House, folder: Path, credential: dict[str, Any], name: str = "uni", **more: Any) -> Path:
-    """Anchored past the registry, published, and in a bundle that is right."""
-    issuer = house.issuers.look_up(name).address
-    first = house.chain.read_issuer(issuer).next_index
-    packed = leaf.leaf_hash(leaf.commit(SALT, leaf.digest(canonicalize(credential))))
-    root = packed_root(packed)
-    house.chain.foreign_anchor(issuer, root, 1)
-    tree = MerkleTree([packed])
-    record = house.chain.read_record(issuer, root, first)
-    assert record is not None
-    [event] = [
-        item for item in house.chain.read_events(record.block_number, record.block_number) if item.issuer == issuer
-    ]
-    place = Anchor(
-        house.chain.chain_id, house.chain.contract, issuer, first, record.anchored_at, event.transaction,
-        event.block_number, event.block_hash,
-    )  # fmt: skip
-    entry = {"issuer": "0x" + issuer.hex(), "first": first, "size": 1, "root": root.hex(), "state": "anchored"}
-    bend(folder, lambda listing: listing["batches"].append(entry))
-    (folder / "leaves" / issuer.hex() / f"{first}-{root.hex()}.bin").write_bytes(packed)
     path = folder.with_name("bundle.json")
-    path.write_bytes(serialize_bundle(build_bundle(credential, SALT, tree, 0, [place], **more)))
+    path.write_bytes(anchored_past(house, folder, credential, name, **more))
     return path
 
 

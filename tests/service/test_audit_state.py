@@ -1,6 +1,7 @@
 """Audits that remember: what is not read again, what must not have changed, and watching."""
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,9 +12,10 @@ from urllib.request import urlopen
 import pytest
 
 from anchors.base import RevokeBatch
-from registry.core.audit import Where, find
+from registry.core.audit import BatchKey, Where, find
 from registry.core.errors import InputError
 from registry.service.auditing import Auditing, AuditReport, NamedChain
+from registry.service.auditmaterial import _turn as turn_size
 from registry.service.auditmetrics import AuditMetrics
 from registry.service.auditstate import AuditState, StateFile
 from registry.service.published import FolderMaterial, Material
@@ -83,6 +85,8 @@ class _Counting(FolderMaterial):
 def auditor(house: House, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Auditor:
     for module in ("auditmaterial", "chainreading"):
         monkeypatch.setattr(f"registry.service.{module}._AGAIN", 0)  # samples would hide what is not read
+    monkeypatch.setattr("registry.service.auditmaterial._turn", lambda _: 0)
+    monkeypatch.setattr("registry.service.stamps._YOUNG_NS", 0)  # all files here are younger than any audit's
     return Auditor(house, folder, tmp_path)
 
 
@@ -192,6 +196,105 @@ def test_a_publication_that_does_not_answer_is_not_forgotten(auditor: Auditor) -
     assert "batch_unlisted" in codes(auditor.audit())
 
 
+def test_leaves_in_files_are_read_again_when_the_file_changed(auditor: Auditor) -> None:
+    """Not by chance: the file system says so, whatever times the file is given."""
+    auditor.audit()
+    [file, *_] = leaf_files(auditor.folder)
+    status = file.stat()
+    file.write_bytes(file.read_bytes()[::-1])
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert codes(auditor.audit()) == ["root_mismatch", "leaves_changed"]
+    assert len(auditor.read) == 1
+    file.write_bytes(file.read_bytes()[::-1])
+    assert codes(auditor.audit()) == []
+    auditor.audit()
+    assert auditor.read == []
+
+
+def test_leaves_that_are_gone_from_the_folder_are_missed(auditor: Auditor) -> None:
+    auditor.audit()
+    leaf_files(auditor.folder)[0].unlink()
+    assert codes(auditor.audit()) == ["leaves_missing", "leaves_changed"]
+
+
+def test_a_link_in_place_of_the_leaves(auditor: Auditor, tmp_path: Path) -> None:
+    auditor.audit()
+    file = leaf_files(auditor.folder)[0]
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert codes(auditor.audit()) == ["material_malformed"]
+
+
+def test_a_file_that_was_written_just_now_is_read_again(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.service.stamps._YOUNG_NS", 10**15)
+    auditor.audit()
+    auditor.audit()
+    assert len(auditor.read) == 3
+
+
+class _Elsewhere:
+    """The same folder, of which no file system tells anything: as behind a web server."""
+
+    def __init__(self, folder: Path, asked: list[BatchKey]) -> None:
+        self._folder = FolderMaterial(folder)
+        self.name = "elsewhere"
+        self.listing, self.own_document = self._folder.listing, self._folder.own_document
+        self.asked = asked
+
+    def leaves(self, key: BatchKey, size: int) -> bytes | None:
+        self.asked.append(key)
+        return self._folder.leaves(key, size)
+
+
+def test_by_turns_all_leaves_are_read_again(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[BatchKey] = []
+    everything = sorted(turn(auditor, asked))
+    assert len(everything) == 3
+    assert turn(auditor, asked) == []
+    monkeypatch.setattr("registry.service.auditmaterial._turn", lambda _: 2)
+    first, second, third = (turn(auditor, asked) for _ in range(3))
+    assert (first, second, third) == (everything[:2], [everything[0], everything[2]], everything[1:])
+
+
+def turn(auditor: Auditor, asked: list[BatchKey]) -> list[BatchKey]:
+    asked.clear()
+    chain = auditor.house.chain
+    state = auditor.file.load(chain.chain_id, chain.contract)
+    material = _Elsewhere(auditor.folder, asked)
+    report = Auditing([NamedChain("node", chain)], [material], state=state, file=auditor.file).run()
+    assert report.findings == ()
+    auditor.file.save(state)
+    return list(asked)
+
+
+@pytest.mark.parametrize(("batches", "size"), [(0, 16), (3, 16), (1_024, 16), (1_025, 17), (1_000_000, 15_625)])
+def test_the_turn_comes_to_all_within_64_audits(batches: int, size: int) -> None:
+    assert turn_size(batches) == size
+    assert size * 64 >= batches
+
+
+def test_full_reads_all_again_and_holds_it_against_the_state(auditor: Auditor) -> None:
+    auditor.audit()
+    chain = auditor.house.chain
+    state = auditor.file.load(chain.chain_id, chain.contract)
+    auditor.asked.clear()
+    auditor.read.clear()
+    report = Auditing(
+        [NamedChain("node", chain)],
+        [_Counting(auditor.folder, auditor.read)],
+        state=state,
+        file=auditor.file,
+        full=True,
+    ).run()
+    assert report.findings == ()
+    assert (len(auditor.read), auditor.asked.count("read_record")) == (3, 3)
+    assert auditor.asked.count("read_events") >= 1
+    auditor.file.save(state)
+    bend(auditor.folder, lambda listing: listing["batches"].pop())
+    assert codes(auditor.audit()) == ["leaves_missing", "batch_unlisted"]
+    assert auditor.asked.count("read_record") == 0
+
+
 # --- copies beside each other ---------------------------------------------------------------------------------------
 
 
@@ -199,7 +302,7 @@ def test_a_publication_that_does_not_answer_is_not_forgotten(auditor: Auditor) -
     ("bent", "expected"),
     [
         (lambda batches: batches[0].update(size=4), {"size_differs", "mirrors_differ"}),
-        (lambda batches: batches[0].update(state="voided"), {"mirrors_differ"}),
+        (lambda batches: batches[0].update(state="voided"), {"voided_not_on_chain", "mirrors_differ"}),
         (lambda batches: batches[0].update(acceptedFrom="2026-01-01T00:00:00Z", declaredDelaySeconds=10**9),
          {"mirrors_differ"}),
         (lambda batches: batches.pop(), {"leaves_missing", "mirrors_differ"}),
@@ -274,8 +377,6 @@ def test_only_what_is_new_is_told_also_after_a_restart(auditor: Auditor) -> None
     watching, told = watch(auditor)
     watching.round()
     assert told == []
-    files = leaf_files(auditor.folder)
-    files[0].rename(files[0].with_suffix(".away"))
     bend(auditor.folder, lambda listing: listing["batches"].pop())
     watching.round()
     watching.round()

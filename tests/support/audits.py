@@ -6,6 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from registry.core import leaf
+from registry.core.audit_published import packed_root
+from registry.core.bundle import build_bundle, serialize_bundle
+from registry.core.canonical import canonicalize
+from registry.core.merkle import MerkleTree
+from registry.core.model import Anchor
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.published import open_material
 from registry.service.publishing import Publication, Publishing
@@ -13,6 +19,7 @@ from support.fake_chain import FakeChain
 from support.house import Clock, House, open_house
 
 Prepared = tuple[bytes, FakeChain, Clock]
+SALT = b"\5" * 32
 
 
 def write(path: Path, content: bytes) -> bool:
@@ -45,6 +52,28 @@ def bend(folder: Path, change: Callable[[Any], None]) -> None:
     document = listing(folder)
     change(document)
     (folder / "registry.json").write_text(json.dumps(document))
+
+
+def anchored_past(house: House, folder: Path, credential: Any, name: str = "uni", **more: Any) -> bytes:
+    """A bundle that is right, of a credential that was anchored past the registry, and is published."""
+    issuer = house.issuers.look_up(name).address
+    first = house.chain.read_issuer(issuer).next_index
+    packed = leaf.leaf_hash(leaf.commit(SALT, leaf.digest(canonicalize(credential))))
+    root = packed_root(packed)
+    house.chain.foreign_anchor(issuer, root, 1)
+    record = house.chain.read_record(issuer, root, first)
+    assert record is not None
+    [event] = [
+        item for item in house.chain.read_events(record.block_number, record.block_number) if item.issuer == issuer
+    ]
+    place = Anchor(
+        house.chain.chain_id, house.chain.contract, issuer, first, record.anchored_at, event.transaction,
+        event.block_number, event.block_hash,
+    )  # fmt: skip
+    entry = {"issuer": "0x" + issuer.hex(), "first": first, "size": 1, "root": root.hex(), "state": "anchored"}
+    bend(folder, lambda document: document["batches"].append(entry))
+    (folder / "leaves" / issuer.hex() / f"{first}-{root.hex()}.bin").write_bytes(packed)
+    return serialize_bundle(build_bundle(credential, SALT, MerkleTree([packed]), 0, [place], **more))
 
 
 def leaf_files(folder: Path) -> list[Path]:

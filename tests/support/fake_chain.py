@@ -8,7 +8,7 @@ Ethereum.
 import copy
 import hashlib
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -192,6 +192,14 @@ class FakeChain:
     @_asked
     def block(self, number: int) -> BlockRef | None:
         return self.blocks[number].ref if 0 <= number < len(self.blocks) else None
+
+    @_asked
+    def read_blocks(self, numbers: Iterable[int]) -> dict[int, BlockRef]:
+        return {number: self.blocks[number].ref for number in numbers if 0 <= number < len(self.blocks)}
+
+    @_asked
+    def read_claim(self, issuer: bytes, did: str, document_hash: bytes, at: BlockRef | None = None) -> int:
+        return self._state(at).claims.get((issuer, did, document_hash), 0)
 
     @_asked
     def read_issuer(self, issuer: bytes, at: BlockRef | None = None) -> IssuerState:

@@ -19,6 +19,7 @@ from registry.service.issuers import Issuer, Issuers
 from registry.service.issuing import Issuing
 from registry.service.judging import Judging
 from registry.service.keysofothers import KeyFinder
+from registry.service.ownaudit import OwnAudit
 from registry.service.promising import Promising
 from registry.service.reserving import Reserving
 from registry.service.signing import Signing
@@ -148,6 +149,7 @@ class House:
         self.verifier = Verifier(
             {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced, self.judging
         )
+        self.own_audit = OwnAudit(self.context, self.issuers, self.identities, self.status_lists, 0)
         self.worker = self.new_worker()
 
     def new_worker(self) -> Worker:

@@ -34,7 +34,9 @@ class FakeRegistry:
 
     def __post_init__(self) -> None:
         self.health = Health(self.house.database, self.house.clock)
-        self.self_audit = SelfAudit(self.house.context, self.house.issuers, self.house.batching, 0, 3_600)
+        self.self_audit = SelfAudit(
+            self.house.context, self.house.issuers, self.house.batching, self.house.own_audit, 3_600
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.house, name)

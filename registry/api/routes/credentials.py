@@ -17,9 +17,11 @@ from registry.api.schemas import CredentialIn, CredentialOut, CredentialPage, Pr
 from registry.api.security import AnyIssuer, IssueScope, StatusScope
 from registry.api.views import Views
 from registry.core.bundle import MEDIA_TYPE
+from registry.core.errors import ShapeError
 from registry.service.catalogue import Catalogue
 from registry.service.errors import InvalidError
 from registry.service.intake import Submission
+from registry.service.templaterecords import template_version
 from registry.service.templates import fill_template
 
 router = APIRouter(prefix="/v1/credentials", tags=["credentials"])
@@ -67,9 +69,15 @@ def _submission(body: CredentialIn, key: str | None) -> tuple[Submission, str]:
     if len(given) != 1 or (body.template is None) != (body.data is None):
         message = "Send exactly one of credential, template (with data), and commitment (with reservation)."
         raise RequestError(422, "invalid_body", message)
+    if body.template is None and body.template_name is not None:
+        raise RequestError(422, "invalid_body", "There is no template that it could name.", "/templateName")
     if body.template is not None:
-        filled = fill_template(body.template, body.data or {})
-        return Submission(filled, key, reservation=body.reservation), "/template"
+        try:
+            filled = fill_template(body.template, body.data or {})
+            version = template_version(body.template, body.template_name)
+        except ShapeError as error:
+            raise _refusal(error, "/template") from error
+        return Submission(filled, key, reservation=body.reservation, template=version), "/template"
     if body.commitment is not None:
         return Submission(None, key, commitment=bytes.fromhex(body.commitment), reservation=body.reservation), ""
     return Submission(body.credential, key, reservation=body.reservation), "/credential"
@@ -81,8 +89,12 @@ def _inside(prefix: str) -> Iterator[None]:
     try:
         yield
     except InvalidError as error:
-        problem = problem_of(error, prefix)
-        raise RequestError(error.status, error.code, problem.detail, problem.pointer, problem.errors) from error
+        raise _refusal(error, prefix) from error
+
+
+def _refusal(error: InvalidError | ShapeError, prefix: str) -> RequestError:
+    problem = problem_of(error, prefix)
+    return RequestError(problem.status, problem.code, problem.detail, problem.pointer, problem.errors)
 
 
 @router.get("", responses=errors(400, 401, 403, 422))

@@ -17,6 +17,7 @@ from registry.api.schemas import (
     KeyIn,
     RotateIn,
     RotationOut,
+    TemplatesOut,
 )
 from registry.api.security import Operator
 from registry.api.views import Views
@@ -61,15 +62,20 @@ def create_issuer(
 
 @router.get("", responses=errors())
 def list_issuers(registry: RegistryDep) -> IssuersOut:
-    """All issuers, oldest first: auditors look for the DID documents and status lists of each."""
-    views = Views(registry)
-    return IssuersOut(issuers=[views.issuer(issuer) for issuer in registry.issuers.all()])
+    """All issuers, oldest first: auditors look for the DID documents, status lists and templates of each."""
+    return Views(registry).issuers(registry.issuers.all())
 
 
 @router.get("/{name}", responses=errors(404))
 def read_issuer(registry: RegistryDep, name: str) -> IssuerOut:
     """Who this issuer is: its DID, its address, and the pin for a verifier's policy that ties the two together."""
     return Views(registry).issuer(registry.issuers.look_up(name))
+
+
+@router.get("/{name}/templates", responses=errors(404))
+def list_templates(registry: RegistryDep, name: str) -> TemplatesOut:
+    """All versions of the templates that this issuer's credentials were made from, in the order of their first use."""
+    return Views(registry).templates(registry.issuers.look_up(name))
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""What the identifiers in credentials lead to: DID documents and status lists, outside /v1 and for good."""
+"""What identifiers and addresses lead to for good, outside /v1: DID documents, status lists, templates."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from registry.api.caching import answer, entity_tag
 from registry.api.openapi import errors
-from registry.api.paths import ListNumber
+from registry.api.paths import ListNumber, TemplateKey
 from registry.api.ports import RegistryDep
 from registry.core.canonical import canonicalize
 from registry.service.errors import BadRequestError
+from registry.service.templaterecords import TemplateRecords
 from registry.standards.proofs.moments import parse_moment
 
 router = APIRouter(tags=["public"])
@@ -17,8 +18,9 @@ router = APIRouter(tags=["public"])
 # did:web wants JSON; this is DID Core's name for it, and whoever looks for "json" in it finds it.
 _DID = "application/did+json"
 _VC = "application/vc"
+_JSON = "application/json"
 # Widely used loaders read an answer as JSON only if its type says so, and say what they want.
-_OTHERS = ("application/ld+json", "application/json")
+_OTHERS = ("application/ld+json", _JSON)
 # Well below the lists' ttl, which a verifier counts from when it got its copy.
 _CACHED = {"Cache-Control": "public, max-age=60"}
 
@@ -73,6 +75,18 @@ def read_status_list(
     media_type = _preferred(request.headers.get("accept", ""))
     tag = entity_tag(content, media_type.encode())
     return answer(request, content, media_type, {**_CACHED, "Vary": "Accept"}, tag)
+
+
+@router.get(
+    "/issuers/{name}/templates/{template}/{sha256}",
+    response_class=Response,
+    responses={**_answers(_JSON), **errors(404, 409)},
+)
+def read_template(registry: RegistryDep, name: str, key: TemplateKey, request: Request) -> Response:
+    """One version of a template, in the form that the digest in its address is taken over. It can never change."""
+    issuer = registry.issuers.look_up(name)
+    content = TemplateRecords(registry.context).content(issuer, *key)
+    return answer(request, content, _JSON, {"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 def _moment(text: str) -> int:

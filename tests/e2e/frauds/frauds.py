@@ -9,6 +9,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from outside import (
     ARTIFACT,
     REVOKED,
     SALT,
+    TEMPLATE,
     World,
     canonical,
     credential,
@@ -248,6 +250,145 @@ def final_anchor_taken_back(world: World) -> Answer:
     return watched(world)
 
 
+def everything_remembered(world: World) -> Any:
+    """An audit that comes again: the second time, no file is so young that it would have to be read anyway."""
+    arguments = ("--published", world.published, "--credentials", world.bundles)
+    for _ in range(2):
+        code, report = watched(world, *arguments)
+        assert (code, report["audited"]["bundles"]) == (0, 66), report["findings"]
+    return arguments
+
+
+def rewritten(path: Any, data: bytes) -> None:
+    """With the same size and the same times as before."""
+    status = path.stat()
+    assert len(data) == status.st_size
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@finds("credential_not_in_batch")
+def bundle_exchanged_after_an_audit(world: World) -> Answer:
+    arguments = everything_remembered(world)
+    path, _ = world.bundle(7)
+    rewritten(path, path.read_bytes().replace("Zoë".encode(), b"Zooo"))
+    return watched(world, *arguments)
+
+
+@finds("credential_id_repeated")
+def identifier_issued_again_after_an_audit(world: World) -> Answer:
+    """The first one is not read again."""
+    arguments = everything_remembered(world)
+    world.own_bundle(credential("0:7", name="another"), "twice")
+    return watched(world, *arguments)
+
+
+@finds("voided_batch_credential")
+def batch_voided_after_an_audit(world: World) -> Answer:
+    """No file of bundles is another one than before."""
+    arguments = everything_remembered(world)
+    batch = world.batch()
+    world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
+    world.bend(lambda batches: [item.update(state="voided") for item in batches if item["root"] == batch["root"]])
+    code, report = watched(world, *arguments)
+    assert sum(item["code"] == "voided_batch_credential" for item in report["findings"]) == batch["size"]
+    return code, report
+
+
+@finds("credential_not_in_batch", "leaves_missing", "leaves_changed")
+def path_that_leads_nowhere_once_the_leaves_are_gone(world: World) -> Answer:
+    """As long as its leaf is at hand, nobody computes a bundle's own proof."""
+    path, document = world.bundle(7)
+    document["inclusion"]["path"][0] = "55" * 32
+    path.write_text(json.dumps(document))
+    arguments = everything_remembered(world)
+    for file in (world.published / "leaves").rglob("*.bin"):
+        file.unlink()
+    return watched(world, *arguments)
+
+
+@finds("key_removed", "did_document_unclaimed", "status_list_signature", "signature_invalid")
+def key_exchanged_after_an_audit(world: World) -> Answer:
+    arguments = everything_remembered(world)
+    bend_document(world, lambda text: text.replace("#key-1", "#key-2"))
+    return watched(world, *arguments)
+
+
+@finds("leaves_changed", "root_mismatch")
+def one_of_many_leaf_files_exchanged_after_an_audit(world: World) -> Answer:
+    """Of more batches than are read again by chance and by turns."""
+    for number in range(40):
+        leaves = [sha(b"%d" % number)]
+        at, _, _ = world.anchor(leaves)
+        world.publish_batch(at, leaves)
+    for _ in range(2):
+        seen_clean(world)
+    rewritten(world.leaves_file(world.batch(20)), sha(b"another"))
+    return watched(world, "--published", world.published)
+
+
+@finds("batch_unlisted", "leaves_missing")
+def listing_rolled_back_and_everything_read_again(world: World) -> Answer:
+    seen_clean(world)
+    world.bend(lambda batches: batches.pop())
+    return watched(world, "--published", world.published, "--full")
+
+
+# --- copies of the publication --------------------------------------------------------------------------------------
+
+
+def of_copies(world: World, *more: Any) -> Answer:
+    names = ("mirror", "third")
+    places = [shutil.copytree(world.published, world.published.with_name(name)) for name in names]
+    arguments = [part for place in places for part in ("--published", place)]
+    return published(world, *arguments, *more)
+
+
+@finds("mirrors_differ")
+def second_and_third_copy_differ_in_what_the_first_leaves_out(world: World) -> Answer:
+    code, report = of_copies(world)
+    assert (code, report["findings"]) == (0, [])
+    world.bend(lambda batches: [batch.pop("acceptedFrom") for batch in batches])
+    third = world.published.with_name("third")
+    world.bend(lambda batches: batches[0].update(acceptedFrom="2026-01-01T00:00:00Z"), third)
+    code, report = published(world, "--published", world.published.with_name("mirror"), "--published", third)
+    [finding] = report["findings"]
+    assert (finding["where"]["source"], "mirror" in finding["expected"]) == (str(third), True)
+    return code, report
+
+
+@finds("mirrors_differ")
+def copy_without_one_of_the_issuers(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    world.bend(lambda batches: without(batches, world.issuers["school"]), mirror)
+    path = mirror / "issuers.json"
+    document = json.loads(path.read_bytes())
+    without(document["issuers"], world.issuers["school"])
+    path.write_bytes(canonical(document))
+    return published(world, "--published", mirror)
+
+
+def without(entries: list[Any], issuer: str) -> None:
+    entries[:] = [item for item in entries if item["issuer"] != issuer]
+
+
+@finds("did_document_differs")
+def copy_with_other_keys_of_the_registry(world: World) -> Answer:
+    path = copy_of_publication(world) / "did.json"
+    path.write_text(path.read_text().replace("#key-1", "#key-2"))
+    return published(world, "--published", path.parent, "--promises", world.promises)
+
+
+@finds("leaves_missing", "mirrors_differ")
+def promised_leaves_that_only_a_copy_has(world: World) -> Answer:
+    """The promises were kept, as whoever asks the copy can see."""
+    mirror = copy_of_publication(world)
+    world.leaves_file(world.batch()).unlink()
+    code, report = published(world, "--published", mirror, "--promises", world.promises, "--credentials", world.bundles)
+    assert report["incomplete"] == []
+    return code, report
+
+
 # --- issuers --------------------------------------------------------------------------------------------------------
 
 
@@ -361,6 +502,137 @@ def context_with_another_meaning(world: World) -> Answer:
     entry["sha256"] = "55" * 32
     (world.published / "issuers.json").write_bytes(canonical(document))
     return published(world)
+
+
+# --- templates, contexts, schemas -------------------------------------------------------------------------------------
+
+
+SECOND_EDITION = {**TEMPLATE, "name": "Statistics, second edition"}
+
+
+def exchange_template(world: World, template: Any) -> None:
+    """Another content with its right digest, under the address that the template has."""
+    [entry] = world.templates(world.issuers_listing)
+    content = canonical(template)
+    world.template_file(entry["sha256"]).unlink()
+    world.template_file(sha(content).hex()).write_bytes(content)
+    world.bend_issuers(lambda document: world.templates(document)[0].update(sha256=sha(content).hex()))
+
+
+@finds("template_changed")
+def template_content_changed_under_its_digest(world: World) -> Answer:
+    [entry] = world.templates(world.issuers_listing)
+    world.template_file(entry["sha256"]).write_bytes(canonical(SECOND_EDITION))
+    return published(world)
+
+
+@finds("template_changed")
+def template_exchanged_under_its_address(world: World) -> Answer:
+    exchange_template(world, SECOND_EDITION)
+    return published(world)
+
+
+@finds("template_changed")
+def template_digest_changed_between_two_audits(world: World) -> Answer:
+    seen_clean(world)
+    exchange_template(world, SECOND_EDITION)
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_exchanged_with_its_address(world: World) -> Answer:
+    """Consistent in itself: only who looked before knows that there was another one."""
+    seen_clean(world)
+    [before] = world.templates(world.issuers_listing)
+    exchange_template(world, SECOND_EDITION)
+    [entry] = world.templates(world.issuers_listing)
+    url = entry["url"].replace(before["sha256"], entry["sha256"])
+    world.bend_issuers(lambda document: world.templates(document)[0].update(url=url))
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_withheld(world: World) -> Answer:
+    [entry] = world.templates(world.issuers_listing)
+    world.template_file(entry["sha256"]).unlink()
+    return published(world)
+
+
+@finds("template_missing")
+def template_taken_out_of_the_list(world: World) -> Answer:
+    seen_clean(world)
+    world.bend_issuers(lambda document: world.templates(document).clear())
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_deleted_by_the_registry(world: World) -> Answer:
+    seen_clean(world)
+    assert world.sql("DELETE FROM templates") == 1
+    world.registry("publish", world.published)
+    return watched(world, "--published", world.published)
+
+
+@finds("template_missing")
+def template_changed_in_the_tables_with_its_digest(world: World) -> Answer:
+    seen_clean(world)
+    content = canonical(SECOND_EDITION)
+    assert world.sql("UPDATE templates SET content = ?, digest = ?", content, sha(content)) == 1
+    world.registry("publish", world.published)
+    return watched(world, "--published", world.published)
+
+
+@finds("mirrors_differ")
+def template_that_one_mirror_does_not_list(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    world.bend_issuers(lambda document: world.templates(document).clear(), mirror)
+    return published(world, "--published", mirror)
+
+
+@finds("stored_template_differs")
+def template_changed_in_the_tables(world: World) -> Answer:
+    assert world.sql("UPDATE templates SET content = ?", canonical(SECOND_EDITION)) == 1
+    return inside(world)
+
+
+def relist(world: World, name: str, url: str, digest: str, place: Any = None) -> None:
+    """``name``: "contexts" or "schemas"."""
+
+    def change(document: Any) -> None:
+        document[name] = [item for item in document[name] if item["url"] != url]
+        document[name].append({"url": url, "sha256": digest})
+
+    world.bend_issuers(change, place)
+
+
+@finds("context_changed")
+def context_of_the_issuers_own_changed_between_two_audits(world: World) -> Answer:
+    relist(world, "contexts", "https://uni.example/terms/v1", "44" * 32)
+    seen_clean(world)
+    relist(world, "contexts", "https://uni.example/terms/v1", "55" * 32)
+    return watched(world, "--published", world.published)
+
+
+@finds("context_changed")
+def context_that_two_mirrors_show_differently(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    relist(world, "contexts", "https://uni.example/terms/v1", "44" * 32)
+    relist(world, "contexts", "https://uni.example/terms/v1", "55" * 32, mirror)
+    return published(world, "--published", mirror)
+
+
+@finds("schema_changed")
+def schema_with_another_content(world: World) -> Answer:
+    relist(world, "schemas", world.issuers_listing["schemas"][0]["url"], "55" * 32)
+    return published(world)
+
+
+@finds("schema_changed")
+def schema_changed_between_two_audits(world: World) -> Answer:
+    relist(world, "schemas", "https://uni.example/schema.json", "44" * 32)
+    seen_clean(world)
+    relist(world, "schemas", "https://uni.example/schema.json", "55" * 32)
+    return watched(world, "--published", world.published)
 
 
 def issuers_of(world: World) -> Any:
@@ -931,7 +1203,7 @@ def another_leaf_anchored_in_its_place(world: World) -> Answer:
     return with_promises(world)
 
 
-@finds("promise_late")
+@finds("promise_late", exit_code=0)
 def anchored_after_the_promised_time(world: World) -> Answer:
     leaf = bytes.fromhex(world.accept("late")[1]["leaf"])
     world.later(30)

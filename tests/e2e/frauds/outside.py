@@ -165,6 +165,35 @@ class World:
         self.bend(lambda batches: batches.append(batch))
         return batch
 
+    # templates
+
+    @property
+    def issuers_listing(self) -> Any:
+        return json.loads((self.published / "issuers.json").read_bytes())
+
+    def bend_issuers(self, change: Callable[[Any], Any], place: Path | None = None) -> None:
+        """``change`` gets the whole of issuers.json."""
+        path = (place or self.published) / "issuers.json"
+        document = json.loads(path.read_bytes())
+        change(document)
+        path.write_bytes(canonical(document))
+
+    def templates(self, document: Any) -> list[Any]:
+        """The entries of "school" in issuers.json."""
+        [found] = [item["templates"] for item in document["issuers"] if item["issuer"] == self.issuers["school"]]
+        listed: list[Any] = found
+        return listed
+
+    def template_file(self, digest: str) -> Path:
+        return self.published / "templates" / self.issuers["school"][2:] / f"{digest}.json"
+
+    def issue_with(self, template: Any, number: str) -> None:
+        """One more credential of "school", from a template in a file of the same name."""
+        file, course = self.data.with_name("more.csv"), self.data.with_name("course.json")
+        file.write_text(f"no,name\n{number},Ada\n")
+        course.write_text(json.dumps(template))
+        self.registry("issue", file, "--template", course, "--issuer", "school")
+
     # bundles
 
     def bundle(self, number: int = 0) -> tuple[Path, Any]:
@@ -261,6 +290,8 @@ def credential(number: str, **more: Any) -> dict[str, Any]:
     }
 
 
+# What "school" issues with.
+TEMPLATE = credential("{{no}}", name="Statistics", credentialSubject={"id": "did:example:{{no}}", "name": "{{name}}"})
 REVOKED = 3  # the index in uni's sequence
 
 
@@ -288,9 +319,10 @@ def found_registry(node: Node, place: Path, sizes: tuple[int, ...] = (40, 25), b
         file.write_text("\n".join(json.dumps(credential(f"{number}:{at}")) for at in range(size)))
         registry("issue", file, "--issuer", "uni", "--promises", promises / f"{number}.ndjson")
         registry("worker", "--once")
-    file = place / "school.json"
-    file.write_text(json.dumps(credential("school")))
-    registry("issue", file, "--issuer", "school", "--promises", promises / "school.ndjson")
+    file, course = place / "school.csv", place / "course.json"
+    file.write_text("no,name\nschool,Zoë\n")
+    course.write_text(json.dumps(TEMPLATE))
+    registry("issue", file, "--template", course, "--issuer", "school", "--promises", promises / "school.ndjson")
     registry("worker", "--once")
     # Which credential stands where is random; which place is revoked must not be, or it meets a planted one by chance.
     founded = World(node, data, place / "published", place / "bundles", issuers, made["contract"], promises)

@@ -1,5 +1,6 @@
 """Frauds planted from outside, in a registry that runs against anvil: what is found, missed, alleged wrongly."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from frauds import FRAUDS, Fraud
-from outside import Node, World, found_registry, fraud_in
+from outside import TEMPLATE, Node, World, found_registry, fraud_in, sha
 
 pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -48,6 +49,27 @@ def test_the_registry_that_they_are_planted_in_is_clean(world: World) -> None:
         assert report["audited"] == {
             "issuers": 2, "batches": 3, "credentials": 66, "leaves": 66, "bundles": 66, "promises": 66,
         }  # fmt: skip
+
+
+def test_a_registry_that_goes_on_with_a_changed_template_is_clean(world: World, tmp_path: Path) -> None:
+    def audited() -> Any:
+        return world.audit(
+            "--published", world.published, "--state", tmp_path / "state.json", "--database", inside=True
+        )
+
+    assert audited()[0] == 0
+    world.issue_with(TEMPLATE, "again")
+    world.issue_with({**TEMPLATE, "name": "Statistics, second edition"}, "changed")
+    world.registry("publish", world.published)
+    first, second = world.templates(world.issuers_listing)
+    assert (first["name"], second["name"]) == ("course", "course")
+    for entry, name in ((first, "Statistics"), (second, "Statistics, second edition")):
+        content = world.template_file(entry["sha256"]).read_bytes()
+        assert (sha(content).hex(), json.loads(content)["name"]) == (entry["sha256"], name)
+        assert "Ada" not in content.decode()
+    for _ in range(2):
+        code, report = audited()
+        assert (code, report["findings"], report["incomplete"]) == (0, [], [])
 
 
 def test_a_clean_registry_of_ten_thousand(anvil_for_module: Any, tmp_path: Path) -> None:
