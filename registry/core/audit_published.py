@@ -178,7 +178,7 @@ def issuers_elsewhere(view: ChainView, issuers: Collection[bytes]) -> Iterator[F
     others = {key.issuer for key in view.batches() if key.issuer not in issuers}
     if others:
         batches = sum(key.issuer in others for key in view.batches())
-        observed = f"{len(others)} more issuers with {batches} batches, the first being 0x{min(others).hex()}"
+        observed = f"{len(others)} more (batches: {batches}), the first being 0x{min(others).hex()}"
         yield find("issuer_elsewhere", "issuers that are published here", observed, Where(min(others)))
 
 

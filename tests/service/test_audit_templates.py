@@ -297,7 +297,7 @@ def test_a_mirror_with_very_many_other_templates(
 def test_the_database(house: House, folder: Path) -> None:
     def inside() -> list[str]:
         report = Auditing([NamedChain("node", house.chain)]).run(
-            lambda chain, view, declared: audit_database(house.database, chain, view, declared)
+            lambda chain, view, declared, _incomplete: audit_database(house.database, chain, view, declared)
         )
         return codes(report)
 

@@ -83,7 +83,9 @@ def test_an_empty_contract(tmp_path: Path) -> None:
     report = audit(empty.chain, tmp_path / "published")
     assert (report.exit_code, report.findings) == (3, ())
     assert "Nothing was audited" in report.incomplete[0]  # there may be events that the node does not show
-    assert audit(empty.chain, tmp_path / "published", issuers={b"\x01" * 20}).exit_code == 0
+    named = audit(empty.chain, tmp_path / "published", issuers={b"\x01" * 20})
+    assert (named.exit_code, named.findings) == (3, ())
+    assert "0x0101010101010101010101010101010101010101 has anchored nothing" in named.incomplete[0]
     empty.close()
 
 

@@ -87,7 +87,7 @@ def test_other_issuers_on_the_contract_are_no_fault_of_this_registry(house: Hous
     anchor(house, STRANGER)
     report = audit(house.chain, folder)
     assert (codes(report), report.exit_code, report.incomplete) == (["issuer_elsewhere"], 0, ())
-    assert report.findings[0].observed == f"1 more (batches: 1, credentials: 1): {hex_text(STRANGER)}"
+    assert report.findings[0].observed == f"1 more (batches: 1), the first being {hex_text(STRANGER)}"
     ours = frozenset((address(house), address(house, "school")))
     report = audit(house.chain, folder, issuers=ours)
     assert (codes(report), report.issuers, report.credentials) == ([], 2, 13)
@@ -340,12 +340,36 @@ def test_other_files_among_bundles(house: House, tmp_path: Path) -> None:
     assert codes(audit(house.chain, bundles=[tmp_path / "bent.json"])) == ["credential_unreadable"]
 
 
-def test_a_credential_alone_is_not_audited(house: House, tmp_path: Path) -> None:
-    _, data = next(iter(house.bundles.all()))
-    (tmp_path / "alone.json").write_text(json.dumps(json.loads(data)["credential"]))
-    report = audit(house.chain, bundles=[tmp_path / "alone.json"])
+def test_a_credential_alone_is_held_against_its_place(house: House, folder: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.json"
+    alone.write_text(json.dumps(json.loads(next(iter(house.bundles.all()))[1])["credential"]))
+    report = audit(house.chain, folder, bundles=[alone])
+    assert (report.findings, report.incomplete, report.bundles) == ((), (), 1)
+    report = audit(house.chain, bundles=[alone])  # whose lists are whose is not known here
     assert (report.findings, report.exit_code) == ((), 3)
-    assert "alone.json is a credential without its bundle" in report.incomplete[0]
+    assert "alone.json was not audited: it comes without its salt" in report.incomplete[0]
+
+
+def test_a_credential_alone_that_was_changed(house: House, folder: Path, tmp_path: Path) -> None:
+    credential = json.loads(next(iter(house.bundles.all()))[1])["credential"]
+    changes = {
+        "changed.json": {"name": "Another course"},
+        "unsigned.json": {"proof": None},
+        "nowhere.json": {"credentialStatus": place_of(credential["credentialStatus"], 100_000)},
+    }
+    for name, change in changes.items():
+        bent = {key: value for key, value in (credential | change).items() if value is not None}
+        (tmp_path / name).write_text(json.dumps(bent))
+    found = {name: audit(house.chain, folder, bundles=[tmp_path / name]) for name in changes}
+    assert codes(found["changed.json"]) == ["signature_invalid"]
+    assert (codes(found["unsigned.json"]), found["unsigned.json"].exit_code) == ([], 3)
+    assert "unsigned.json carries no proof and comes without its bundle" in found["unsigned.json"].incomplete[0]
+    assert codes(found["nowhere.json"]) == ["credential_not_anchored"]
+
+
+def place_of(entries: Any, index: int) -> Any:
+    listed = entries if isinstance(entries, list) else [entries]
+    return [entry | {"statusListIndex": str(index)} for entry in listed]
 
 
 def test_what_an_honest_registry_cannot_help_is_for_information() -> None:
