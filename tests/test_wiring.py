@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from registry.core.errors import InputError
 from registry.core.model import IssuerPin, Policy
 from registry.service.errors import ConflictError, NotReadyError
 from registry.settings import Settings, load_settings
+from registry.store.database import DatabaseError
 from registry.wiring import open_registry
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.files import write_if_changed
@@ -168,6 +171,15 @@ def test_another_contract_is_refused(settings: Settings) -> None:
         open_registry(settings.model_copy(update={"contract": "0x" + "11" * 20}))
 
     assert caught.value.code == "other_contract"
+
+
+def test_a_database_that_names_no_contract_any_more(settings: Settings) -> None:
+    initialise(settings)
+    for value in ("", "[]", '{"chain_id": 1}', '{"chain_id": 1, "contract": 5, "code_hash": "00"}'):
+        with closing(sqlite3.connect(settings.data_dir / "registry.sqlite")) as connection, connection:
+            assert connection.execute("UPDATE properties SET value = ? WHERE name = 'binding'", (value,)).rowcount
+        with pytest.raises(DatabaseError, match="Restore a backup"), open_registry(settings):
+            pass
 
 
 def test_a_node_of_another_chain_is_refused(settings: Settings) -> None:

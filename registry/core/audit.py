@@ -264,8 +264,10 @@ def _kinds() -> Mapping[str, FindingKind]:
          "A template in the database is not what its digest says: the row was changed after it was used."),
         ("database_unreadable", database, critical,
          "A table holds what its columns cannot hold: it was changed past the program, and could not be audited."),
+        ("issuer_changed", database, critical,
+         "The row of an issuer is not what its address claimed and used on chain: it was changed afterwards."),
         ("row_changed", database, critical,
-         "A credential or its salt in the database is not what was anchored: the row was changed afterwards."),
+         "A credential, its salt or what names it in the database is not what was anchored: the row was changed."),
         ("row_index_changed", database, critical,
          "A row stands at another index than its leaf was anchored at."),
         ("row_missing", database, critical,
@@ -277,11 +279,15 @@ def _kinds() -> Mapping[str, FindingKind]:
         ("erased_undeclared", database, warning,
          "More credentials of the batch are erased than the publication declares."),
         ("status_not_on_chain", database, critical,
-         "The database shows a status as final that the chain does not have."),
+         "The database shows a status as done that the chain does not have."),
+        ("status_delayed", database, warning,
+         "A change of status was asked for more than a day ago, and has not been sent to the chain."),
         ("status_not_recorded", database, warning,
          "The chain has a status that this database knows nothing of, or has lost its record of."),
         ("status_set_elsewhere", database, info,
          "The issuer changed the status on chain by itself, past this registry, which has read of it there."),
+        ("chain_copy_differs", database, critical,
+         "The database's copy of the chain's events is not the chain's: status lists that are made of it are wrong."),
     )  # fmt: skip
     return MappingProxyType({code: FindingKind(level, severity, meaning) for code, level, severity, meaning in rows})
 

@@ -9,19 +9,24 @@ from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import packed_root
 from registry.core.errors import ProofError
 from registry.core.merkle import HASH_BYTES
-from registry.core.model import StatusWords
-from registry.core.notation import hex_text
+from registry.core.model import BatchRecord, StatusWords
+from registry.core.notation import hex_text, short
 from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
-    "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredStatus", "audit_erasures", "audit_rows",
-    "audit_statuses", "audit_stored_batches",
+    "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "audit_erasures",
+    "audit_rows", "audit_statuses", "audit_stored_batches", "audit_stored_issuers", "audit_stored_words",
 ]  # fmt: skip
+
+_DELAY = 86_400  # seconds after which a change of status that was asked for should be on chain
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """A batch as the database has it; block and transaction are None where it does not say."""
+    """A batch as the database has it; what it does not say is None.
+
+    ``anchored``: whether it says that the batch is on chain; ``final``: that this is for good, and where it was.
+    """
 
     key: BatchKey
     size: int
@@ -29,24 +34,41 @@ class StoredBatch:
     transaction: bytes | None
     block_number: int | None
     block_hash: bytes | None
+    anchored_at: int | None = None
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
-    """A row; ``name`` is the registry's own id. ``erased``: the row says erased or withdrawn."""
+    """A row; ``name`` is the registry's own id. ``erased``: the row says erased or withdrawn. ``leaf``: as it stands in
+    the row. ``mixed_up``: what else of the row contradicts its batch or its content: what is expected, what is there.
+    """
 
     name: str
     index: int
     erased: bool
     content: bytes | None
     salt: bytes | None
+    leaf: bytes | None = None
+    mixed_up: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIssuer:
+    """``next_index``: the first index that is still to be given out. ``reached``: up to where its batches go."""
+
+    address: bytes
+    did: str
+    next_index: int
+    reached: int
 
 
 @dataclass(frozen=True, slots=True)
 class StoredStatus:
-    """What the database shows as final of one index; None where something is under way, or nobody ever asked.
+    """What the database shows as done of one index; None where something is under way, or nobody ever asked.
 
-    ``by``: the block at which the suspension, or its end, was final.
+    ``by``: the block at which the suspension, or its end, was final. ``waiting``: what was asked for and has not been
+    sent (revoke, suspend, reinstate), and since when (Unix time).
     """
 
     issuer: bytes
@@ -54,6 +76,7 @@ class StoredStatus:
     revoked: bool | None
     suspended: bool | None
     by: int | None = None
+    waiting: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +94,13 @@ class Lookups:
     """What only the chain can tell of a batch that is not where the database says.
 
     ``block_hash``: the hash of the chain's own block of that number, None if it has none (any more). ``succeeded``:
-    whether a transaction is in a block, and was carried out.
+    whether a transaction is in a block, and was carried out. ``status``: the bits (revoked, suspended) of an index now,
+    behind the audited block.
     """
 
     block_hash: Callable[[int], bytes | None]
     succeeded: Callable[[bytes], bool]
+    status: Callable[[bytes, int], tuple[bool, bool]] = lambda _issuer, _index: (False, False)
 
 
 def audit_stored_batches(
@@ -104,14 +129,13 @@ def audit_stored_batches(
             if other is not None:
                 known.add(other)
                 yield find("batch_other_root", f"root {other.root.hex()}", f"root {key.root.hex()}", where)
-            elif batch.anchored:
+            elif batch.anchored and not _is_newer(batch, view, lookups):
                 yield _lost(batch, where, lookups)
             continue
         if record.size != batch.size:
             yield find("batch_other_root", f"{record.size} leaves", f"{batch.size} leaves", where)
-        event = told.get(key)
-        if event is not None and batch.anchored:
-            yield from _location(batch, event, where, lookups)
+        if batch.anchored:
+            yield from _location(batch, record, told.get(key), where, lookups)
     for key in sorted(on_chain.keys() - known):
         if key.issuer in ours:
             code = "foreign_batch_voided" if on_chain[key].revoked_at else "foreign_batch"
@@ -128,22 +152,36 @@ def _lost(batch: StoredBatch, where: Where, lookups: Lookups) -> Finding:
     return find("anchor_lost", "a record in the contract", "none", where)
 
 
-def _location(batch: StoredBatch, event: AnchoredBatch, where: Where, lookups: Lookups) -> Iterator[Finding]:
-    """A batch with a record: whether the database knows where it was anchored."""
-    if batch.block_hash not in (None, event.block_hash) and _is_orphaned(batch, lookups):
+def _is_newer(batch: StoredBatch, view: ChainView, lookups: Lookups) -> bool:
+    """Whether it may have been anchored behind the audited block: then it is the next audit's."""
+    number = batch.block_number
+    return number is not None and number > view.block.number and lookups.block_hash(number) is not None
+
+
+def _location(
+    batch: StoredBatch, record: BatchRecord, event: AnchoredBatch | None, where: Where, lookups: Lookups
+) -> Iterator[Finding]:
+    """A batch with a record: whether the database knows when and where it was anchored."""
+    if event is not None and batch.block_hash not in (None, event.block_hash) and _is_orphaned(batch, lookups):
         expected = f"block {event.block_number} ({hex_text(event.block_hash)})"
         yield find("anchor_orphaned", expected, _block(batch), where)
         return
-    for what, ours, theirs in (
-        ("transaction", batch.transaction, event.transaction),
-        ("block hash", batch.block_hash, event.block_hash),
-    ):
-        if ours is not None and ours != theirs:
-            expected, observed = f"{what} {hex_text(theirs)}", f"{what} {hex_text(ours)}"
-            yield find("anchor_location_differs", expected, observed, where)
-    if batch.block_number not in (None, event.block_number):
-        expected, observed = f"block {event.block_number}", f"block {batch.block_number}"
-        yield find("anchor_location_differs", expected, observed, where)
+    places: list[tuple[str, int | bytes | None, int | bytes, bool]] = [
+        ("anchored at second", batch.anchored_at, record.anchored_at, True),
+        ("block", batch.block_number, record.block_number, True),
+    ]
+    if event is not None:
+        places += [
+            ("transaction", batch.transaction, event.transaction, batch.final),
+            ("block hash", batch.block_hash, event.block_hash, batch.final),
+        ]
+    for what, ours, theirs, known in places:
+        if ours != theirs and (known or ours is not None):
+            yield find("anchor_location_differs", f"{what} {_shown(theirs)}", f"{what} {_shown(ours)}", where)
+
+
+def _shown(value: bytes | int | None) -> str:
+    return hex_text(value) if isinstance(value, bytes) else str(value)
 
 
 def _is_orphaned(batch: StoredBatch, lookups: Lookups) -> bool:
@@ -183,50 +221,79 @@ def audit_rows(
         where = Where.batch(key, index=row.index, source=f"row {row.name}")
         position = row.index - key.first
         if 0 <= position < size:
+            if filled[position]:
+                yield find("row_index_changed", f"one row at index {row.index}", "another one", where)
             filled[position] = 1
+        if row.mixed_up is not None:
+            yield find("row_changed", *row.mixed_up, where)
         if row.erased:
             if row.content is not None or row.salt is not None:
                 yield find("erasure_incomplete", "neither content nor salt", "content or salt", where)
-            continue
-        if row.content is None or row.salt is None:
+            if trusted and row.leaf is not None:
+                yield from _place(row.leaf, row, key, packed, where)
+        elif row.content is None or row.salt is None:
             yield find("erased_without_tombstone", "content and salt, or a tombstone", "neither", where)
-            continue
-        if not trusted:
-            continue
-        try:
-            leaf_hash = leaves.leaf_hash(leaves.commit(row.salt, leaves.digest(row.content)))
-        except ProofError as error:
-            yield find("row_changed", "the leaf that was anchored", str(error), where)
-            continue
-        anchored = packed[position * HASH_BYTES : (position + 1) * HASH_BYTES] if 0 <= position < size else b""
-        if leaf_hash == anchored:
-            continue
-        at = _position(packed, leaf_hash)
-        if at is not None:
-            yield find("row_index_changed", f"index {key.first + at}", f"index {row.index}", where)
-        elif not anchored:
-            expected = f"an index from {key.first} to {key.first + size - 1}"
-            yield find("row_index_changed", expected, f"index {row.index}", where)
-        else:
-            yield find("row_changed", f"leaf {anchored.hex()}", f"leaf {leaf_hash.hex()}", where)
+        elif trusted:
+            yield from _content(row.content, row.salt, row, key, packed, where)
     missing = filled.count(0)
     if missing:
         where = Where.batch(key, index=key.first + filled.index(0))
         yield find("row_missing", f"{size} rows", f"{missing} places without a row", where)
 
 
-def audit_statuses(
-    view: ChainView, stored: Iterable[StoredStatus], issuers: Iterable[bytes], own: OwnWords | None = None
+def _content(
+    content: bytes, salt: bytes, row: StoredCredential, key: BatchKey, packed: bytes, where: Where
 ) -> Iterator[Finding]:
-    """``stored``: every index for which the database shows something; ``issuers``: for whom it issues."""
+    try:
+        leaf_hash = leaves.leaf_hash(leaves.commit(salt, leaves.digest(content)))
+    except ProofError as error:
+        yield find("row_changed", "the leaf that was anchored", str(error), where)
+        return
+    wrong = list(_place(leaf_hash, row, key, packed, where))
+    yield from wrong
+    if not wrong and row.leaf not in (None, leaf_hash):
+        yield find("row_changed", f"leaf {leaf_hash.hex()}", f"leaf {(row.leaf or b'').hex()} in the row", where)
+
+
+def _place(leaf_hash: bytes, row: StoredCredential, key: BatchKey, packed: bytes, where: Where) -> Iterator[Finding]:
+    """Whether a leaf is the anchored one at the index of its row."""
+    position, size = row.index - key.first, len(packed) // HASH_BYTES
+    anchored = packed[position * HASH_BYTES : (position + 1) * HASH_BYTES] if 0 <= position < size else b""
+    if leaf_hash == anchored:
+        return
+    at = _position(packed, leaf_hash)
+    if at is not None:
+        yield find("row_index_changed", f"index {key.first + at}", f"index {row.index}", where)
+    elif not anchored:
+        expected = f"an index from {key.first} to {key.first + size - 1}"
+        yield find("row_index_changed", expected, f"index {row.index}", where)
+    else:
+        yield find("row_changed", f"leaf {anchored.hex()}", f"leaf {leaf_hash.hex()}", where)
+
+
+def audit_statuses(
+    view: ChainView,
+    stored: Iterable[StoredStatus],
+    issuers: Iterable[bytes],
+    own: OwnWords | None = None,
+    lookups: Lookups | None = None,
+) -> Iterator[Finding]:
+    """``stored``: every index for which the database shows something; ``issuers``: for whom it issues.
+
+    ``lookups`` is asked only where chain and database differ: what is done may be newer than the audited block.
+    """
     own = own or OwnWords()
     known: set[tuple[bytes, int]] = set()
     for item in stored:
         known.add((item.issuer, item.index))
-        revoked, suspended = view.status(item.issuer, item.index)
+        on_chain = view.status(item.issuer, item.index)
         where = Where(item.issuer, index=item.index)
-        for name, ours, theirs in (("revoked", item.revoked, revoked), ("suspended", item.suspended, suspended)):
-            if ours is None or ours == theirs:
+        shown = (item.revoked, item.suspended)
+        now = on_chain
+        if lookups is not None and any(ours not in (None, bit) for ours, bit in zip(shown, on_chain, strict=True)):
+            now = lookups.status(item.issuer, item.index)
+        for name, ours, theirs, newer in zip(("revoked", "suspended"), shown, on_chain, now, strict=True):
+            if ours is None or ours in (theirs, newer):
                 continue
             if (ours and name == "revoked") or (name == "suspended" and not _was_suspended(view, item)):
                 code = "status_not_on_chain"
@@ -234,6 +301,12 @@ def audit_statuses(
                 code = _past_the_registry(view, own, item.issuer, item.index)
             not_ours, not_theirs = "" if ours else "not ", "" if theirs else "not "
             yield find(code, f"{not_theirs}{name}, by the chain", f"{not_ours}{name}, by the database", where)
+        if item.waiting is not None and view.block.timestamp - item.waiting[1] > _DELAY:
+            action, since = item.waiting
+            if {"revoke": now[0], "suspend": now[1], "reinstate": not now[1]}[action]:
+                continue  # it is there, by whatever way
+            asked = f"{action}, asked for {view.block.timestamp - since} seconds before"
+            yield find("status_delayed", "what was asked for, on chain", f"{asked}, and not sent", where)
     ours_only = frozenset(issuers)
     for (issuer, number), words in sorted(view.words.items()):
         if issuer not in ours_only:
@@ -265,6 +338,51 @@ def _past_the_registry(view: ChainView, own: OwnWords, issuer: bytes, index: int
     differs = (chain.revoked ^ followed.revoked) | (chain.suspended ^ followed.suspended)
     asked_by_nobody = unasked.revoked | unasked.suspended
     return "status_not_recorded" if (differs | asked_by_nobody) & mask else "status_set_elsewhere"
+
+
+def audit_stored_issuers(view: ChainView, stored: Iterable[StoredIssuer]) -> Iterator[Finding]:
+    """A DID is held against the address's claims, if the history has any and is complete."""
+    for item in stored:
+        where = Where(item.address)
+        claimed = sorted({claim.did for claim in view.claims if claim.issuer == item.address})
+        if claimed and item.did not in claimed and _is_complete(view, item.address):
+            expected = f"a DID that the address has claimed: {short(', '.join(claimed), 200)}"
+            yield find("issuer_changed", expected, short(item.did, 200), where)
+        if item.next_index < item.reached:
+            expected, observed = f"next index {item.reached} or higher", f"next index {item.next_index}"
+            yield find("issuer_changed", expected, observed, where)
+
+
+def audit_stored_words(
+    view: ChainView, stored: Mapping[tuple[bytes, int], StatusWords], block: int, issuers: Iterable[bytes]
+) -> Iterator[Finding]:
+    """``stored``: the status words that the database has from the chain's events up to ``block``.
+
+    An issuer of whom the node no longer has all events is left out.
+    """
+    none = StatusWords(0, 0)
+    ours_only = {issuer for issuer in issuers if _is_complete(view, issuer)}
+    for issuer, number in sorted(view.changes.keys() | stored.keys()):
+        if issuer not in ours_only:
+            continue
+        told = none
+        for at, words in view.changes.get((issuer, number), ()):
+            if at <= block:
+                told = words
+        ours = stored.get((issuer, number), none)
+        if ours != told:
+            differing = (ours.revoked ^ told.revoked) | (ours.suspended ^ told.suspended)
+            index = number * ENTRIES_PER_WORD + (differing & -differing).bit_length() - 1
+            observed = f"{differing.bit_count()} others in block {block}, the first at index {index}"
+            yield find(
+                "chain_copy_differs", "the status bits of the chain's events", observed, Where(issuer, index=index)
+            )
+
+
+def _is_complete(view: ChainView, issuer: bytes) -> bool:
+    """Whether the history has all of an issuer's batches: then it has its claims and status changes, too."""
+    told = sum(batch.size for batch in view.history if batch.key.issuer == issuer)
+    return told >= view.next_index.get(issuer, 0)
 
 
 def _position(packed: bytes, leaf_hash: bytes) -> int | None:

@@ -1,15 +1,17 @@
 """An internal audit: the registry's own tables, read as they are, for ``registry.core.audit_database`` to judge.
 
-Nothing is repaired. What the database saw behind the audited block is left to the next audit.
+Nothing is repaired. What the database saw behind the audited block is left to the next audit. The tables may hold
+anything (SQLite keeps any type in any column), so values are taken as the driver gives them, and looked at here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, select, type_coerce
+import orjson
+from sqlalchemy import Column, Connection, select, type_coerce
+from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
 from anchors.base import Chain, Revoke, SetSuspension
@@ -20,28 +22,40 @@ from registry.core.audit_database import (
     OwnWords,
     StoredBatch,
     StoredCredential,
+    StoredIssuer,
     StoredStatus,
     audit_erasures,
     audit_rows,
     audit_statuses,
     audit_stored_batches,
+    audit_stored_issuers,
+    audit_stored_words,
 )
 from registry.core.audit_published import PublishedBatch
+from registry.core.canonical import MAX_INTEGER
 from registry.core.model import StatusWords
 from registry.core.notation import short
-from registry.core.status import word_and_mask
+from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 from registry.service import operations
-from registry.service.batching import Batch, BatchState, load_batches
+from registry.service.batching import BatchState
 from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
-from registry.store.database import Database
-from registry.store.tables import batches, chain_status, credentials, issuers, status_requests, templates
+from registry.store.database import AnyRow, Database
+from registry.store.tables import batches, chain_blocks, chain_status, credentials, issuers, status_requests, templates
 
 __all__ = ["audit_database"]
 
 _PAGE = 1_000
+_LARGEST_BATCH = 1 << 24  # the contract's own limit
 _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
 _BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
+_REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL", "SUPERSEDED")
+_TOMBSTONES = ("WITHDRAWN", "UNUSED", "NEEDS_RESUBMIT", "ERASED")
+_STATES = ("LIVE", "RESERVED", *_TOMBSTONES)
+
+
+class _Unreadable(Exception):
+    """A row holds what its columns cannot hold; the text says which."""
 
 
 def audit_database(
@@ -51,148 +65,223 @@ def audit_database(
 
     Raises ChainError.
     """
-    lookups = Lookups(lambda number: _hash_of(chain, number), lambda transaction: _succeeded(chain, transaction))
+    lookups = Lookups(
+        lambda number: _hash_of(chain, number),
+        lambda transaction: _succeeded(chain, transaction),
+        lambda issuer, index: _status_of(chain, issuer, index),
+    )
+    with database.read() as connection:
+        yield from _readable(_audit_tables(connection, view, declared, lookups))
+
+
+def _readable(findings: Iterator[Finding], where: Where | None = None) -> Iterator[Finding]:
+    """What cannot be read is a finding, and ends this part of the audit only."""
     try:
-        with database.read() as connection:
-            yield from _audit_tables(connection, view, declared, lookups)
-    except (TypeError, ValueError, LookupError) as error:  # SQLite keeps anything in any column
-        observed = f"something else ({type(error).__name__})"
-        yield find("database_unreadable", "tables as the program writes them", observed, Where())
+        yield from findings
+    except (_Unreadable, TypeError, ValueError, LookupError) as error:
+        observed = short(str(error), 300) if isinstance(error, _Unreadable) else f"else: {type(error).__name__}"
+        yield find("database_unreadable", "tables as the program writes them", observed, where or Where())
 
 
 def _audit_tables(
     connection: Connection, view: ChainView, declared: Mapping[BatchKey, PublishedBatch], lookups: Lookups
 ) -> Iterator[Finding]:
-    addresses: dict[int, bytes] = {
-        row.id: row.address for row in connection.execute(select(issuers.c.id, issuers.c.address))
-    }
-    known = load_batches(connection, batches.c.state != BatchState.DISPLACED)
-    _check_types(known, addresses)
-    keys = {batch.id: BatchKey(addresses[batch.issuer_id], batch.first, batch.root) for batch in known}
-    stored = [_stored(batch, addresses, view) for batch in known]
-    yield from audit_stored_batches(view, stored, addresses.values(), lookups)
-    for batch in known:
-        if batch.state in _ANCHORED:
-            leaves = connection.execute(select(batches.c.leaves).where(batches.c.id == batch.id)).scalar_one()
-            yield from audit_rows(keys[batch.id], batch.size, leaves, _rows(connection, batch))
+    rows = connection.execute(select(*_as_they_are(issuers, "id", "address", "did", "next_index"))).all()
+    addresses: dict[int, bytes] = {row.id: _bytes_of(row.address, 20, f"issuer {row.id}") for row in rows}
+    ours = frozenset(addresses.values())
+    known = list(_batches(connection, addresses))
+    stored = [batch for _, _, _, batch in known]
+    yield from audit_stored_batches(view, stored, ours, lookups)
+    on_chain = view.batches()
+    anchored = [batch for batch in stored if batch.key in on_chain]
+    yield from _readable(audit_stored_issuers(view, _issuers(rows, addresses, anchored)))
+    keys = {number: batch.key for number, _, _, batch in known}
+    for number, issuer, state, batch in known:
+        if state in _ANCHORED or batch.key in on_chain:
+            query = select(*_as_they_are(batches, "leaves")).where(batches.c.id == number)
+            leaves = _bytes(connection.execute(query).scalar_one())
+            found = audit_rows(batch.key, batch.size, leaves, _rows(connection, number, issuer))
+            yield from _readable(found, Where.batch(batch.key))
     erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
-    asked, shown = _requests(connection, addresses, view)
-    own = OwnWords(_followed(connection), _unasked(connection, addresses, asked))
-    yield from audit_statuses(view, shown, addresses.values(), own)
-    yield from _templates(connection, addresses)
+    yield from _readable(_audit_statuses(connection, addresses, view, lookups))
+    yield from _readable(_audit_copies(connection, view, ours, lookups))
+    yield from _readable(_templates(connection, addresses))
+
+
+def _audit_statuses(
+    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
+) -> Iterator[Finding]:
+    asked, shown = _requests(connection, addresses, view, lookups)
+    own = OwnWords(_words(connection), _unasked(connection, addresses, asked))
+    yield from audit_statuses(view, shown, addresses.values(), own, lookups)
 
 
 def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
-    columns = templates.c
-    content_as_it_is = type_coerce(columns.content, NullType()).label("content")
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(columns.issuer_id, columns.name, columns.digest, content_as_it_is).order_by(columns.id)
+        select(*_as_they_are(templates, "id", "issuer_id", "name", "digest", "content")).order_by(templates.c.id)
     )
     for row in rows:
+        digest = _bytes_of(row.digest, 32, f"template {row.id}")
         found = sha256(_bytes(row.content) or b"").digest()
-        if found != row.digest:
-            where = Where(addresses[row.issuer_id], source=f"the template {short(row.name)}")
-            yield find("stored_template_differs", f"SHA-256 {row.digest.hex()}", found.hex(), where)
+        if found != digest:
+            where = Where(addresses[row.issuer_id], source=f"the template {short(str(row.name))}")
+            yield find("stored_template_differs", f"SHA-256 {digest.hex()}", found.hex(), where)
 
 
-def _check_types(known: Iterable[Batch], addresses: Mapping[int, object]) -> None:
-    """Raises TypeError for what names a batch, if it is of another type than its column."""
-    for batch in known:
-        hashes = [batch.root, addresses[batch.issuer_id], batch.transaction or b"", batch.block_hash or b""]
-        numbers = [batch.first, batch.size, batch.block_number or 0]
-        if not all(isinstance(item, bytes) for item in hashes) or not all(isinstance(item, int) for item in numbers):
-            raise TypeError(f"batch {batch.id}")
+def _audit_copies(
+    connection: Connection, view: ChainView, ours: Collection[bytes], lookups: Lookups
+) -> Iterator[Finding]:
+    until = _followed(connection, view, lookups)
+    if until is not None:
+        yield from audit_stored_words(view, _words(connection, until), until, ours)
 
 
-def _hash_of(chain: Chain, number: int) -> bytes | None:
-    block = chain.block(number)
-    return None if block is None else block.hash
+def _issuers(
+    rows: Iterable[AnyRow], addresses: Mapping[int, bytes], stored: Iterable[StoredBatch]
+) -> Iterator[StoredIssuer]:
+    reached: dict[bytes, int] = defaultdict(int)
+    for batch in stored:
+        reached[batch.key.issuer] = max(reached[batch.key.issuer], batch.key.first + batch.size)
+    for row in rows:
+        place = f"issuer {row.id}"
+        if not isinstance(row.did, str):
+            raise _Unreadable(f"{place}: its DID is no text")
+        address = addresses[row.id]
+        yield StoredIssuer(address, row.did, _number(row.next_index, place), reached[address])
 
 
-def _succeeded(chain: Chain, transaction: bytes) -> bool:
-    state = chain.transaction(transaction)
-    return state is not None and state.succeeded
-
-
-def _stored(batch: Batch, addresses: dict[int, bytes], view: ChainView) -> StoredBatch:
-    newer = batch.block_number is not None and batch.block_number > view.block.number
-    return StoredBatch(
-        BatchKey(addresses[batch.issuer_id], batch.first, batch.root),
-        batch.size,
-        batch.state in _ANCHORED and not newer,
-        batch.transaction,
-        batch.block_number,
-        batch.block_hash,
-    )
-
-
-def _rows(connection: Connection, batch: Batch) -> Iterator[StoredCredential]:
-    columns = credentials.c
-    rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(
-            columns.id,
-            columns.credential_index,
-            columns.state,
-            columns.form,
-            type_coerce(columns.content, NullType()).label("content"),
-            type_coerce(columns.salt, NullType()).label("salt"),
+def _batches(
+    connection: Connection, addresses: Mapping[int, bytes]
+) -> Iterator[tuple[int, int, BatchState, StoredBatch]]:
+    """Id, issuer, state and the rest of each batch that counts. Raises _Unreadable."""
+    names = (
+        "id", "issuer_id", "first", "size", "root", "state", "anchored_at", "block_number", "block_hash", "transaction",
+    )  # fmt: skip
+    query = select(*_as_they_are(batches, *names)).where(batches.c.state != BatchState.DISPLACED)
+    for row in connection.execute(query.order_by(batches.c.issuer_id, batches.c.first)).all():
+        place = f"batch {row.id}"
+        if row.issuer_id not in addresses:
+            raise _Unreadable(f"{place}: there is no issuer {short(str(row.issuer_id), 50)}")
+        if row.state not in list(BatchState):
+            raise _Unreadable(f"{place}: its state is none")
+        key = BatchKey(addresses[row.issuer_id], _number(row.first, place), _bytes_of(row.root, 32, place))
+        size = _number(row.size, place)
+        if not 0 < size <= _LARGEST_BATCH:
+            raise _Unreadable(f"{place}: it has {size} leaves")
+        state = BatchState(row.state)
+        yield (
+            row.id,
+            row.issuer_id,
+            state,
+            StoredBatch(
+                key,
+                size,
+                state in _ANCHORED,
+                None if row.transaction is None else _bytes_of(row.transaction, 32, place),
+                None if row.block_number is None else _number(row.block_number, place),
+                None if row.block_hash is None else _bytes_of(row.block_hash, 32, place),
+                None if row.anchored_at is None else _number(row.anchored_at, place),
+                state is BatchState.FINAL,
+            ),
         )
-        .where(columns.batch_id == batch.id)
+
+
+def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCredential]:
+    columns = credentials.c
+    names = ("id", "issuer_id", "credential_index", "state", "form", "external_id", "content", "salt", "leaf")
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(*_as_they_are(credentials, *names))
+        .where(columns.batch_id == batch)
         .order_by(columns.credential_index, columns.id)
     )
     for row in rows:
+        place = f"credential {row.id}"
+        if row.state not in _STATES:
+            raise _Unreadable(f"{place}: its state is none")
+        index = _number(row.credential_index, place)
         content, salt = _bytes(row.content), _bytes(row.salt)
-        empty = row.state != "LIVE" or row.form == COMMITMENT
-        yield StoredCredential(row.id, row.credential_index, empty, content, salt)
+        empty = row.state in _TOMBSTONES or (row.form == COMMITMENT and content is None)
+        mixed_up = None
+        if row.issuer_id != issuer:
+            mixed_up = (f"issuer {issuer}", f"issuer {short(str(row.issuer_id), 50)}")
+        elif content is not None and not empty:
+            mixed_up = _other_name(content, row.external_id)
+        yield StoredCredential(str(row.id), index, empty, content, salt, _bytes(row.leaf), mixed_up)
 
 
-def _bytes(value: object) -> bytes | None:
-    """What a row holds, of whatever type it was made: what is no bytes is another content than the anchored one."""
-    if value is None or isinstance(value, bytes):
-        return value
-    return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
+def _other_name(content: bytes, name: object) -> tuple[str, str] | None:
+    """What a row is found by, where that is not its credential's own id: what is done to it is done to another one."""
+    try:
+        document: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None  # another content than the anchored one, which its leaf says
+    said = document.get("id") if isinstance(document, dict) else None
+    if said == name or not isinstance(said, str) or said.startswith("data:"):
+        return None  # an envelope: the credential's id is within it
+    return f"id {short(said, 200)}, as in the credential", f"id {short(str(name), 200)}"
 
 
 def _requests(
-    connection: Connection, addresses: dict[int, bytes], view: ChainView
+    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
 ) -> tuple[dict[tuple[int, str, int], int], list[StoredStatus]]:
-    """The bits that were asked for, by call, action and word; and what the requests that were final at the view's block
+    """The bits that were asked for, by call, action and word; and what the requests that were done at the view's block
     add up to, for each credential.
     """
+    names = ("id", "action", "state", "final_block", "operation_id", "requested_at")
     rows = connection.execute(
         select(
-            credentials.c.issuer_id,
-            credentials.c.credential_index,
-            status_requests.c.action,
-            status_requests.c.state,
-            status_requests.c.final_block,
-            status_requests.c.operation_id,
-            credentials.c.batch_id,
+            *_as_they_are(credentials, "issuer_id", "credential_index", "batch_id"),
+            *_as_they_are(status_requests, *names),
         )
         .join(credentials, credentials.c.id == status_requests.c.credential_id)
         .order_by(status_requests.c.id)
     )
     asked: dict[tuple[int, str, int], int] = defaultdict(int)
     shown: dict[tuple[bytes, int], list[Any]] = defaultdict(lambda: [False, None, None])
+    waiting: dict[tuple[bytes, int], dict[int, tuple[str, int]]] = defaultdict(dict)
     for row in rows:
+        name = f"status request {row.id}"
+        if row.action not in _BITS or row.state not in _REQUESTS or row.issuer_id not in addresses:
+            raise _Unreadable(f"{name}: its action, state or issuer is none")
+        index = _number(row.credential_index, name)
         if row.operation_id is not None:
-            word, mask = word_and_mask(row.credential_index)
+            word, mask = word_and_mask(index)
             asked[row.operation_id, row.action, word] |= mask
         if row.state == "SUPERSEDED" or row.batch_id is None:
             continue
-        found = shown[addresses[row.issuer_id], row.credential_index]
+        at = addresses[row.issuer_id], index
         place, value = _BITS[row.action]
-        final = row.state == "FINAL" and row.final_block is not None and row.final_block <= view.block.number
-        found[place] = value if final else None
+        waiting[at].pop(place, None)
+        by = _done_by(row.state, row.final_block, name, view, lookups)
+        if row.state in ("WAITING", "SENT"):
+            waiting[at][place] = (row.action, _number(row.requested_at, name))
+        shown[at][place] = None if by is None else value
         if place:
-            found[2] = row.final_block if final else None
-    return asked, [StoredStatus(*key, *values) for key, values in sorted(shown.items())]
+            shown[at][2] = by
+    found = []
+    for (issuer, index), (revoked, suspended, by) in sorted(shown.items()):
+        first = min(waiting[issuer, index].values(), key=lambda item: item[1], default=None)
+        found.append(StoredStatus(issuer, index, revoked, suspended, by, first))
+    return asked, found
+
+
+def _done_by(state: str, final_block: object, name: str, view: ChainView, lookups: Lookups) -> int | None:
+    """By which block a request is said to be on chain, at the audited one at the latest; None if it is not said.
+
+    What is called final in a block behind the audited one is the next audit's; a block that is not there hides nothing.
+    """
+    if state == "ON_CHAIN" or (state == "FINAL" and final_block is None):
+        return view.block.number
+    if state != "FINAL":
+        return None
+    number = _number(final_block, name)
+    return number if number <= view.block.number else view.block.number if lookups.block_hash(number) is None else None
 
 
 def _unasked(
-    connection: Connection, addresses: dict[int, bytes], asked: Mapping[tuple[int, str, int], int]
+    connection: Connection, addresses: Mapping[int, bytes], asked: Mapping[tuple[int, str, int], int]
 ) -> dict[tuple[bytes, int], StatusWords]:
     """Bits in this registry's own calls whose request is gone."""
     found: dict[tuple[bytes, int], StatusWords] = {}
@@ -219,21 +308,80 @@ def _add(found: dict[tuple[bytes, int], StatusWords], word: tuple[bytes, int], r
     found[word] = StatusWords(before.revoked | revoked, before.suspended | suspended)
 
 
-def _followed(connection: Connection) -> dict[tuple[bytes, int], StatusWords]:
-    """The status words as the follower read them."""
+def _followed(connection: Connection, view: ChainView, lookups: Lookups) -> int | None:
+    """Up to which block the copies of the chain's events go; None where it is on a branch that will be read again."""
+    names = _as_they_are(chain_blocks, "number", "hash")
+    row = connection.execute(select(*names).order_by(chain_blocks.c.number.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    number = _number(row.number, "chain_blocks")
+    return min(number, view.block.number) if lookups.block_hash(number) == _bytes(row.hash) else None
+
+
+def _words(connection: Connection, until: int = MAX_INTEGER) -> dict[tuple[bytes, int], StatusWords]:
+    """The status words, folded from the copies of the events up to a block, or of all."""
     columns = chain_status.c
+    names = ("block_number", "issuer", "purpose", "word", "set_mask", "clear_mask")
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(columns.issuer, columns.word, columns.purpose, columns.set_mask, columns.clear_mask).order_by(
-            columns.block_number, columns.log_index, columns.position
-        )
+        select(*_as_they_are(chain_status, *names))
+        .where(columns.block_number <= until)
+        .order_by(columns.block_number, columns.log_index, columns.position)
     )
-    found: dict[tuple[bytes, int], StatusWords] = {}
+    folded: dict[tuple[bytes, int], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        word = row.issuer, int.from_bytes(row.word)
-        before = found.get(word, StatusWords(0, 0))
-        set_, clear = int.from_bytes(row.set_mask), int.from_bytes(row.clear_mask)
-        if row.purpose == "revocation":
-            found[word] = replace(before, revoked=(before.revoked | set_) & ~clear)
-        else:
-            found[word] = replace(before, suspended=(before.suspended | set_) & ~clear)
+        place = f"chain_status in block {row.block_number}"
+        word = int.from_bytes(_bytes_of(row.word, 32, place))
+        masks = [int.from_bytes(_bytes_of(mask, 32, place)) for mask in (row.set_mask, row.clear_mask)]
+        if row.purpose not in ("revocation", "suspension"):
+            raise _Unreadable(f"{place}: its purpose is none")
+        pair, purpose = folded[_bytes_of(row.issuer, 20, place), word], int(row.purpose == "suspension")
+        pair[purpose] = (pair[purpose] | masks[0]) & ~masks[1]
+    return {key: StatusWords(*pair) for key, pair in folded.items()}
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _as_they_are(table: Any, *names: str) -> list[ColumnElement[Any]]:
+    """Columns as the driver gives them: an integer in a column of bytes must not become as many bytes."""
+    columns: list[Column[Any]] = [table.c[name] for name in names]
+    return [type_coerce(column, NullType()).label(column.name) for column in columns]
+
+
+def _number(value: object, place: str) -> int:
+    if not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
+        raise _Unreadable(f"{place}: a number is none, or out of bounds")
+    return value
+
+
+def _bytes_of(value: object, length: int, place: str) -> bytes:
+    found = bytes(value) if isinstance(value, memoryview) else value
+    if not isinstance(found, bytes) or len(found) != length:
+        raise _Unreadable(f"{place}: what should be {length} bytes is something else")
     return found
+
+
+def _bytes(value: object) -> bytes | None:
+    """What a row holds, of whatever type it was made: what is no bytes is another content than the anchored one."""
+    if value is None or isinstance(value, bytes):
+        return value
+    return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
+
+
+# --- the chain -------------------------------------------------------------------------------------------------------
+
+
+def _hash_of(chain: Chain, number: int) -> bytes | None:
+    block = chain.block(number)
+    return None if block is None else block.hash
+
+
+def _succeeded(chain: Chain, transaction: bytes) -> bool:
+    state = chain.transaction(transaction)
+    return state is not None and state.succeeded
+
+
+def _status_of(chain: Chain, issuer: bytes, index: int) -> tuple[bool, bool]:
+    number, bit = divmod(index, ENTRIES_PER_WORD)
+    words = chain.read_words(issuer, [number])[number]
+    return bool(words.revoked >> bit & 1), bool(words.suspended >> bit & 1)

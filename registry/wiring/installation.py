@@ -19,7 +19,7 @@ from registry.core.notation import hex_text
 from registry.service.errors import ConflictError, NotReadyError
 from registry.service.health import get_property, set_property
 from registry.settings import ENV_PREFIX, Settings
-from registry.store.database import Database
+from registry.store.database import Database, DatabaseError
 from registry.wiring.embedded import EmbeddedNode
 from registry.wiring.keys import make_password, operator_file
 
@@ -140,15 +140,18 @@ def network_for(settings: Settings, bound: Binding | None = None) -> Network:
 
 
 def read_binding(database: Database) -> Binding | None:
-    """What the database belongs to; None if it does not belong to anything yet."""
+    """What the database belongs to; None if it does not belong to anything yet. Raises DatabaseError."""
     with database.read() as connection:
         value = get_property(connection, _BINDING)
     if value is None:
         return None
-    fields = json.loads(value)
-    return Binding(
-        fields["chain_id"], bytes.fromhex(fields["contract"]), bytes.fromhex(fields["code_hash"]), fields["first_block"]
-    )
+    try:
+        fields = json.loads(value)
+        contract, code_hash = bytes.fromhex(fields["contract"]), bytes.fromhex(fields["code_hash"])
+        return Binding(int(fields["chain_id"]), contract, code_hash, int(fields["first_block"]))
+    except (ValueError, TypeError, KeyError) as error:
+        message = f"The table properties names no contract under {_BINDING!r}: it was changed. Restore a backup."
+        raise DatabaseError(message) from error
 
 
 def check_binding(settings: Settings, bound: Binding) -> None:

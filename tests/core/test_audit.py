@@ -13,12 +13,16 @@ from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find,
 from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain, located
 from registry.core.audit_credentials import CredentialAudit, Lists
 from registry.core.audit_database import (
+    Lookups,
     StoredBatch,
     StoredCredential,
+    StoredIssuer,
     StoredStatus,
     audit_rows,
     audit_statuses,
     audit_stored_batches,
+    audit_stored_issuers,
+    audit_stored_words,
 )
 from registry.core.audit_nodes import compare_nodes
 from registry.core.audit_published import (
@@ -128,7 +132,10 @@ class World:
         return [finding for number, bundle in enumerate(bundles) for finding in audit.add(bundle, f"{number}.json")]
 
     def stored(self) -> list[StoredBatch]:
-        return [StoredBatch(e.key, e.size, True, e.transaction, e.block_number, e.block_hash) for e in self.history]
+        return [
+            StoredBatch(e.key, e.size, True, e.transaction, e.block_number, e.block_hash, 1_800_000_000 + at, True)
+            for at, e in enumerate(self.history)
+        ]
 
     def rows(self, batch: int) -> list[StoredCredential]:
         first = self.keys[batch].first
@@ -657,11 +664,37 @@ def test_an_anchor_that_is_gone(world: World) -> None:
     assert codes(list(audit_stored_batches(world.view, [*world.stored(), lost, waiting], [ISSUER]))) == ["anchor_lost"]
 
 
-@pytest.mark.parametrize("change", [{"transaction": b"\x05" * 32}, {"block_hash": b"\x05" * 32}, {"block_number": 77}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"transaction": b"\x05" * 32},
+        {"block_hash": b"\x05" * 32},
+        {"block_number": 77},
+        {"anchored_at": 5},
+        {"transaction": None},
+        {"block_hash": None},
+        {"block_number": None},
+        {"anchored_at": None},
+    ],
+)
 def test_another_location(world: World, change: dict[str, Any]) -> None:
     stored = world.stored()
     stored[1] = replace(stored[1], **change)
     assert codes(list(audit_stored_batches(world.view, stored, [ISSUER]))) == ["anchor_location_differs"]
+
+
+def test_what_a_batch_that_is_not_final_need_not_say(world: World) -> None:
+    stored = [replace(item, final=False, transaction=None, block_hash=None) for item in world.stored()]
+    assert list(audit_stored_batches(world.view, stored, [ISSUER])) == []
+
+
+@pytest.mark.parametrize(("hash_", "expected"), [(b"\x05" * 32, []), (None, ["anchor_lost"])])
+def test_only_a_block_that_is_there_can_be_newer_than_the_audit(
+    world: World, hash_: bytes | None, expected: list[str]
+) -> None:
+    ahead = StoredBatch(BatchKey(ISSUER, 14, b"\x05" * 32), 1, True, None, BLOCK.number + 1, None)
+    lookups = Lookups(lambda _: hash_, lambda _: False)
+    assert codes(list(audit_stored_batches(world.view, [*world.stored(), ahead], [ISSUER], lookups))) == expected
 
 
 def test_a_foreign_batch(world: World) -> None:
@@ -687,6 +720,34 @@ def test_rows_that_changed_places(world: World) -> None:
     rows = world.rows(0)
     rows[0], rows[1] = replace(rows[0], index=1), replace(rows[1], index=0)
     assert codes(world.audit_rows(rows)) == ["row_index_changed"] * 2
+
+
+def test_two_rows_at_one_place(world: World) -> None:
+    rows = world.rows(0)
+    [finding] = world.audit_rows([*rows, replace(rows[3], name="another")])
+    assert (finding.code, finding.where.index) == ("row_index_changed", 3)
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_the_leaf_in_a_row(world: World, erased: bool) -> None:
+    rows = [replace(row, leaf=world.leaves[0][32 * at : 32 * at + 32]) for at, row in enumerate(world.rows(0))]
+    if erased:
+        rows = [replace(row, erased=True, content=None, salt=None) for row in rows]
+    assert world.audit_rows(rows) == []
+    [finding] = world.audit_rows([replace(rows[0], leaf=b"\x05" * 32), *rows[1:]])
+    assert (finding.code, finding.where.index) == ("row_changed", 0)
+
+
+def test_a_tombstone_at_another_place(world: World) -> None:
+    rows = [StoredCredential(f"{at}", at, True, None, None, world.leaves[0][32 * at : 32 * at + 32]) for at in range(5)]
+    rows[0], rows[1] = replace(rows[0], index=1), replace(rows[1], index=0)
+    assert codes(world.audit_rows(rows)) == ["row_index_changed"] * 2
+
+
+def test_a_row_that_contradicts_its_batch(world: World) -> None:
+    rows = world.rows(0)
+    [finding] = world.audit_rows([replace(rows[0], mixed_up=("issuer 1", "issuer 2")), *rows[1:]])
+    assert (finding.code, finding.expected, finding.observed) == ("row_changed", "issuer 1", "issuer 2")
 
 
 def test_a_row_outside_its_batch(world: World) -> None:
@@ -723,6 +784,51 @@ def test_erased_with_and_without_tombstone(world: World) -> None:
 def test_a_status_that_the_chain_has_not(world: World) -> None:
     stored = [StoredStatus(ISSUER, 1, True, None), StoredStatus(ISSUER, 2, False, True)]
     assert codes(list(audit_statuses(world.view, stored, [ISSUER]))) == ["status_not_on_chain"] * 2
+
+
+def test_a_status_that_came_behind_the_audited_block(world: World) -> None:
+    stored = [StoredStatus(ISSUER, 1, True, None)]
+    asked: list[tuple[bytes, int]] = []
+
+    def status(issuer: bytes, index: int) -> tuple[bool, bool]:
+        asked.append((issuer, index))
+        return True, False
+
+    lookups = Lookups(lambda _: None, lambda _: False, status)
+    assert list(audit_statuses(world.view, stored, [ISSUER], None, lookups)) == []
+    assert asked == [(ISSUER, 1)]
+    assert codes(
+        list(audit_statuses(world.view, stored, [ISSUER], None, Lookups(lambda _: None, lambda _: False)))
+    ) == ["status_not_on_chain"]
+
+
+@pytest.mark.parametrize(("since", "expected"), [(86_401, ["status_delayed"]), (86_400, [])])
+def test_a_status_that_was_asked_for_and_not_sent(world: World, since: int, expected: list[str]) -> None:
+    stored = [StoredStatus(ISSUER, 1, None, None, None, ("revoke", BLOCK.timestamp - since))]
+    assert codes(list(audit_statuses(world.view, stored, [ISSUER]))) == expected
+
+
+def test_the_row_of_an_issuer(world: World) -> None:
+    claim = Claim(ISSUER, DID, b"\x05" * 32, 1)
+    view = replace(world.view, claims=(claim,))
+    good = StoredIssuer(ISSUER, DID, 14, 14)
+    assert list(audit_stored_issuers(view, [good])) == []
+    for bad in (replace(good, did="did:web:other.example"), replace(good, next_index=13)):
+        assert codes(list(audit_stored_issuers(view, [bad]))) == ["issuer_changed"]
+    other = replace(good, did="did:web:other.example")
+    assert list(audit_stored_issuers(world.view, [other])) == []  # nothing was claimed yet
+    assert list(audit_stored_issuers(replace(view, history=()), [other])) == []  # the claim may be among what is gone
+
+
+def test_the_copy_of_the_status_words(world: World) -> None:
+    changes = {(ISSUER, 0): [(2, StatusWords(1, 0)), (5, StatusWords(0b11, 0))], (OTHER, 0): [(2, StatusWords(1, 0))]}
+    view = replace(world.view, changes=changes)
+    assert list(audit_stored_words(view, {(ISSUER, 0): StatusWords(1, 0)}, 4, [ISSUER])) == []
+    assert list(audit_stored_words(view, {(ISSUER, 0): StatusWords(0b11, 0)}, 5, [ISSUER])) == []
+    assert list(audit_stored_words(replace(view, history=()), {}, 5, [ISSUER])) == []  # events are gone
+    for wrong in ({}, {(ISSUER, 0): StatusWords(1, 0)}, {(ISSUER, 0): StatusWords(0b11, 2)}):
+        [finding] = audit_stored_words(view, wrong, 5, [ISSUER])
+        assert (finding.code, finding.where.index) == ("chain_copy_differs", 0 if not wrong else 1)
 
 
 def test_a_status_that_the_database_has_not(world: World) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from anchors.base import RevokeBatch, WrongContract
 from registry.api.app import create_app
@@ -21,7 +22,7 @@ from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
 from registry.service.publishing import Publication
 from registry.service.selfaudit import audit_database
-from registry.store.tables import batches, credentials, status_requests
+from registry.store.tables import batches, chain_status, credentials, issuers, status_requests
 from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.fake_chain import FakeChain
 from support.house import House, open_house
@@ -580,11 +581,77 @@ def test_a_clean_database(house: House) -> None:
         (batches.update().where(batches.c.id == 1).values(state="DISPLACED"), ["foreign_batch"]),
         (status_requests.update().values(action="suspend"), ["status_not_on_chain", "status_not_recorded"]),
         (status_requests.delete(), ["status_not_recorded"]),
+        (status_requests.update().values(state="SENT", requested_at=5), []),  # the chain has it
+        (status_requests.update().values(state="SOON"), ["database_unreadable"]),
+        (credentials.update().where(of_uni(1)).values(leaf=b"\7" * 32), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(external_id="urn:other"), ["row_changed"]),
+        (credentials.update().where(of_uni(7)).values(issuer_id=2), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(form="commitment", content=None), ["erasure_incomplete"]),
+        (credentials.update().where(of_uni(1)).values(state="DEAD"), ["database_unreadable"]),
+        (
+            credentials.update().where(of_uni(1)).values(state="RESERVED", content=None, salt=None),
+            ["erased_without_tombstone"],
+        ),
+        (batches.update().where(batches.c.id == 1).values(anchored_at=5), ["anchor_location_differs"]),
+        (batches.update().where(batches.c.id == 1).values(block_hash=None), ["anchor_location_differs"]),
+        (batches.update().where(batches.c.id == 1).values(block_number=10**9), ["anchor_location_differs"]),
+        (batches.update().where(batches.c.id == 1).values(size=2**62), ["database_unreadable"]),
+        (batches.update().where(batches.c.id == 1).values(first=-1), ["database_unreadable"]),
+        (issuers.update().where(issuers.c.id == 1).values(did="did:web:other.example"), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(next_index=2), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(address=b"\7"), ["database_unreadable"]),
+        (chain_status.delete(), ["chain_copy_differs"]),
+        (chain_status.update().values(set_mask=b"\xff" * 32), ["chain_copy_differs"]),
+        (chain_status.update().values(purpose="other"), ["database_unreadable"]),
     ],
 )
 def test_tables_that_were_changed(house: House, statement: Any, expected: list[str]) -> None:
     tamper(house, statement)
     assert codes(audit_inside(house)) == expected
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE batches SET leaves = 99999999999999 WHERE id = 1",  # the driver would make so many bytes of it
+        "UPDATE batches SET root = 32 WHERE id = 1",
+        "UPDATE credentials SET credential_index = 'first' WHERE id = (SELECT min(id) FROM credentials)",
+        "UPDATE chain_status SET word = 99999999999999",
+    ],
+)
+def test_values_of_other_types(house: House, statement: str) -> None:
+    with house.database.write() as connection:
+        assert connection.exec_driver_sql(statement).rowcount
+    assert set(codes(audit_inside(house))) & {"database_unreadable", "stored_leaves_differ"}
+
+
+def test_a_batch_that_was_never_to_be_anchored(house: House) -> None:
+    """A row that somebody wrote: no call of the contract's belongs to it."""
+    with house.database.write() as connection:
+        columns = 'issuer_id, size, leaves, sealed_at, anchored_at, block_number, block_hash, "transaction"'
+        connection.exec_driver_sql(
+            f"INSERT INTO batches (first, root, state, {columns}) "  # noqa: S608 - constants
+            f"SELECT 900, x'{'07' * 32}', 'FINAL', {columns} FROM batches WHERE id = 1"
+        )
+    assert codes(audit_inside(house)) == ["anchor_transaction_elsewhere", "stored_leaves_differ", "row_missing"]
+
+
+@pytest.mark.parametrize("state", ["SEALED", "SUBMITTED"])
+def test_rows_of_a_batch_that_is_said_to_wait(house: House, state: str) -> None:
+    tamper(house, batches.update().where(batches.c.id == 1).values(state=state))
+    assert codes(audit_inside(house)) == []  # the worker may not have seen it yet
+    tamper(house, credentials.update().where(of_uni(1)).values(salt=b"\7" * 32))
+    assert codes(audit_inside(house)) == ["row_changed"]
+
+
+def test_a_revocation_that_is_final_in_the_table_alone(house: House) -> None:
+    with house.database.read() as connection:
+        name = connection.execute(select(credentials.c.id).where(of_uni(1))).scalar_one()
+    for state, block in (("FINAL", None), ("FINAL", 10**9), ("ON_CHAIN", None)):
+        tamper(house, status_requests.update().values(credential_id=name, state=state, final_block=block))
+        assert codes(audit_inside(house)) == ["status_not_on_chain", "status_not_recorded"]
+    tamper(house, status_requests.update().values(state="SENT", requested_at=5))
+    assert codes(audit_inside(house)) == ["status_delayed", "status_not_recorded"]
 
 
 def test_a_batch_with_another_root(house: House) -> None:

@@ -135,7 +135,7 @@ def test_a_revocation_that_the_tables_made_up(house: House) -> None:
 def test_another_did(house: House) -> None:
     """The keys are those of the former one, and so are the claims."""
     tamper(house, update(issuers).where(issuers.c.name == "uni").values(did="did:web:elsewhere.example"))
-    assert set(found_in(house)) == {"did_not_claimed", "status_list_signature"}
+    assert set(found_in(house)) == {"did_not_claimed", "issuer_changed", "status_list_signature"}
 
 
 def test_another_address(house: House) -> None:

@@ -950,6 +950,123 @@ def batch_with_a_stolen_key(world: World) -> Answer:
     return inside(world)
 
 
+@finds("row_changed")
+def rows_with_each_others_names(world: World) -> Answer:
+    """Who revokes one by its id revokes the other."""
+    [(first,), (second,)] = world.ask(f"SELECT external_id FROM credentials WHERE {ROW} 5 OR {ROW} 6 ORDER BY id")
+    for old, new in ((first, "away"), (second, first), ("away", second)):
+        assert world.sql("UPDATE credentials SET external_id = ? WHERE external_id = ?", new, old)
+    return inside(world)
+
+
+@finds("row_changed")
+def row_given_to_another_issuer(world: World) -> Answer:
+    statement = "UPDATE credentials SET issuer_id = (SELECT id FROM issuers WHERE name = 'school') WHERE"
+    assert world.sql(f"{statement} {ROW} 5")
+    return inside(world)
+
+
+@finds("row_changed")
+def row_with_another_leaf(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET leaf = ? WHERE {ROW} 5", b"\5" * 32)
+    return inside(world)
+
+
+@finds("row_index_changed")
+def second_row_at_one_place(world: World) -> Answer:
+    world.sql("CREATE TABLE copies AS SELECT * FROM credentials")
+    world.sql("DROP TABLE credentials")
+    world.sql("ALTER TABLE copies RENAME TO credentials")
+    assert world.sql(f"INSERT INTO credentials SELECT * FROM credentials WHERE {ROW} 5") == 1
+    return inside(world)
+
+
+@finds("erased_without_tombstone")
+def row_emptied_and_called_reserved(world: World) -> Answer:
+    values = "state = 'RESERVED', content = NULL, salt = NULL"
+    assert world.sql(f"UPDATE credentials SET {values} WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("row_changed")
+def row_changed_in_a_batch_that_is_said_to_wait(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET state = 'SEALED' WHERE {BATCH}")
+    assert world.sql(f"UPDATE credentials SET salt = ? WHERE {ROW} 5", SALT)
+    return inside(world)
+
+
+@finds("anchor_transaction_elsewhere", "row_missing")
+def batch_that_nobody_sent(world: World) -> Answer:
+    """A row for a batch that no call of the contract's belongs to."""
+    columns = 'issuer_id, size, leaves, root, state, sealed_at, anchored_at, block_number, block_hash, "transaction"'
+    assert world.sql(f"INSERT INTO batches (first, {columns}) SELECT 900, {columns} FROM batches WHERE {BATCH}") == 1
+    return inside(world)
+
+
+@finds("anchor_location_differs")
+def batch_anchored_at_another_time(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET anchored_at = 1000000000 WHERE {BATCH}")
+    return inside(world)
+
+
+@finds("anchor_lost", "row_missing")
+def batch_from_the_future(world: World) -> Answer:
+    """What names a block that is not there yet is not taken for newer than the audit."""
+    columns = "issuer_id, size, leaves, root, state, sealed_at, anchored_at"
+    where = f"SELECT 900, 1000000, {columns} FROM batches WHERE {BATCH}"
+    assert world.sql(f"INSERT INTO batches (first, block_number, {columns}) {where}") == 1
+    return inside(world)
+
+
+@finds("database_unreadable")
+def batch_of_more_leaves_than_there_can_be(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET size = 9223372036854775807 WHERE {BATCH}")
+    return inside(world)
+
+
+@finds("stored_leaves_differ")
+def number_in_place_of_leaves(world: World) -> Answer:
+    """Some drivers make as many bytes of it."""
+    assert world.sql(f"UPDATE batches SET leaves = 99999999999999 WHERE {BATCH}")
+    return inside(world)
+
+
+@finds("issuer_changed")
+def issuer_with_another_did(world: World) -> Answer:
+    assert world.sql("UPDATE issuers SET did = 'did:web:other.example' WHERE name = 'uni'")
+    return inside(world)
+
+
+@finds("issuer_changed")
+def indexes_to_be_given_out_again(world: World) -> Answer:
+    assert world.sql("UPDATE issuers SET next_index = 3 WHERE name = 'uni'")
+    return inside(world)
+
+
+@finds("status_not_on_chain")
+def revocation_that_is_final_in_a_table_alone(world: World) -> Answer:
+    assert world.sql(
+        "INSERT INTO status_requests (issuer_id, credential_id, action, state, requested_at) "
+        f"SELECT issuer_id, id, 'revoke', 'FINAL', 1 FROM credentials WHERE {ROW} 9"
+    )
+    return inside(world)
+
+
+@finds("status_delayed")
+def revocation_asked_for_and_never_sent(world: World) -> Answer:
+    assert world.sql(
+        "INSERT INTO status_requests (issuer_id, credential_id, action, state, requested_at) "
+        f"SELECT issuer_id, id, 'revoke', 'SENT', 1 FROM credentials WHERE {ROW} 9"
+    )
+    return inside(world)
+
+
+@finds("chain_copy_differs")
+def revocation_taken_out_of_the_copy_of_the_chain(world: World) -> Answer:
+    assert world.sql("DELETE FROM chain_status")
+    return inside(world)
+
+
 # --- chain ----------------------------------------------------------------------------------------------------------
 
 
