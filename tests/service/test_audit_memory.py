@@ -170,8 +170,10 @@ def test_files_that_gave_findings_are_read_again(auditor: Auditor) -> None:
 
 def test_a_file_that_went_and_came_back(auditor: Auditor, tmp_path: Path) -> None:
     auditor.audit()
+    size = auditor.memory.stat().st_size
     path = auditor.paths()[3].rename(tmp_path / "away.json")
     assert auditor.same() == []
+    assert auditor.memory.stat().st_size < size
     assert auditor.audit().bundles == 12
     path.rename(auditor.bundles / "back.json")
     assert auditor.same() == ["back.json"]
@@ -274,6 +276,18 @@ def test_documents_that_bundles_bring_along_count_by_their_claim(auditor: Audito
     data = auditor.memory.read_bytes()
     began = int.from_bytes(data[-40:-32], "little")
     assert all(len(used) == 2 for _, _, _, used, _ in json.loads(data[began:-48]))  # the DID's document and its claim
+
+
+def test_proofs_that_could_not_be_judged_are_judged_again(auditor: Auditor) -> None:
+    for path in (auditor.published / "documents").rglob("*.json"):
+        path.unlink()
+    path = auditor.paths()[3]
+    document = json.loads(path.read_bytes())
+    del document["issuerDocument"]
+    path.write_text(json.dumps(document))
+    auditor.audit()
+    assert auditor.same() == [path.name]
+    assert any("key_unreachable" in reason for reason in auditor.audit().incomplete)
 
 
 KEY = BatchKey(b"\1" * 20, 0, b"\2" * 32)
