@@ -15,6 +15,7 @@ import pytest
 from anchors.base import RevokeBatch
 from registry.core.audit import BatchKey, Level
 from registry.core.audit_chain import AnchoredBatch, ChainView, Claim
+from registry.core.audit_credentials import Lists
 from registry.core.bundle import parse_bundle
 from registry.core.model import BatchRecord, BlockRef
 from registry.service import auditbundles, auditmemory
@@ -332,6 +333,17 @@ def test_what_looks_the_same() -> None:
     assert grounds.digest(KEY, USED) != Grounds(VIEW, {KEY: b""}).digest(KEY, USED)
     assert grounds.digest(KEY, (("did:y", ""),)) != Grounds(VIEW, {}).digest(KEY, (("did:y", ""),))
     assert grounds.digest(KEY, ()) == Grounds(VIEW, {}, lambda *_: b"\5" * 32).digest(KEY, ())
+
+
+def test_where_lists_are_known_to_be() -> None:
+    def digest(bases: dict[bytes, str], *hosts: str) -> bytes:
+        return Grounds(VIEW, {}, lists=Lists(bases, frozenset(hosts))).digest(KEY, ())
+
+    mine = {KEY.issuer: "https://a.example/status"}
+    found = digest(mine, "a.example")
+    assert digest({**mine, b"\1": "https://b.example"}, "a.example") == found
+    others = digest({}, "a.example"), digest({KEY.issuer: "https://b.example"}, "a.example"), digest(mine, "b.example")
+    assert found not in others
 
 
 @pytest.mark.parametrize("options", [{"delay": 5}, {"signatures": False}, {"delay": 0, "signatures": False}])
