@@ -37,7 +37,7 @@ __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
 T = TypeVar("T")
 
 _SETTLED = 64  # blocks below the audited one, where a node names no finalized block
-_BEHIND = 64  # blocks that one node may lag behind another
+_BEHIND = 16  # blocks that one node may lag behind another
 
 Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch], list[str]], Iterable[Finding]]
 

@@ -33,6 +33,7 @@ from registry.standards.statuslist import PURPOSES, StatusListError, decode_list
 __all__ = ["IssuerAudit"]
 
 _LOOK = 60  # seconds that a registry may take to read a new block
+_COUNTS = 7 * 86_400  # seconds for which a list may lack what the chain has learnt, whatever it says
 _SAME_TIME = 64  # blocks that are looked at for having the same time
 _PINNED: tuple[tuple[str, Callable[[str], frozenset[str]]], ...] = (
     ("context_changed", known_contexts),
@@ -123,7 +124,7 @@ class IssuerAudit:
                 except MaterialUnavailable as error:
                     self._incomplete.append(str(error))
                 except MaterialMalformed as error:
-                    yield malformed(material, error)
+                    yield malformed(material, error, issuer=issuer.address)
         yield from self._templates.add(material, issuers)
 
     @property
@@ -213,11 +214,17 @@ class IssuerAudit:
         if data is None:
             if issuer.document is not None:
                 yield find("did_document_differs", f"the document {issuer.document.hex()}", "none", where)
+                yield from self._claimed(issuer, {issuer.document}, where)
             return
-        try:
-            document = parse_did_document(parse_json(data), issuer.did)
-        except InputError as error:
-            raise MaterialMalformed(f"the DID document of {short(issuer.did)} cannot be read: {error}") from error
+        named, document, broken = _read_document(issuer, data)
+        hashes = {issuer.document, None if document is None else document.hash} - {None}
+        yield from self._claimed(issuer, hashes, where)
+        if named is not None and named != issuer.did:
+            observed = f"that of {short(named, 200)}"
+            yield find("did_document_differs", f"the document of {short(issuer.did, 200)}", observed, where)
+            return
+        if document is None:
+            raise MaterialMalformed(f"the DID document of {short(issuer.did)} cannot be read: {broken}")
         read.documents[issuer.address] = document
         self.documents.setdefault((issuer.address, issuer.did), document)
         if issuer.document is not None and document.hash != issuer.document:
@@ -227,31 +234,45 @@ class IssuerAudit:
             others = ", ".join(hex_text(other.address) for other in sorted(document.accounts, key=str)) or "none"
             expected = f"{hex_text(issuer.address)} on this chain, under assertionMethod of {issuer.did}"
             yield find("did_names_other_account", expected, short(others, 300), where)
-        yield from self._claims(issuer, document, where)
+        yield from self._claimed_document(issuer, document, where)
         yield from self._former_keys(material.name, issuer, document, where)
 
     def _acts(self, address: bytes) -> bool:
         """Whether it has anchored or claimed anything: before that, there is nothing to be said of it."""
         return bool(self._view.next_index.get(address)) or any(claim.issuer == address for claim in self._view.claims)
 
-    def _claims(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
-        """By the state, for what is published; what else was claimed, by the history. Raises ChainError."""
+    def _claimed(self, issuer: PublishedIssuer, documents: Collection[bytes | None], where: Where) -> Iterator[Finding]:
+        """Whether the address claims the DID, with whatever document: by the history, or by the state with one of these
+        (their hashes) or with none. Raises ChainError.
+        """
         view, address = self._view, issuer.address
-        if address not in view.next_index or self._chain.read_claim(address, issuer.did, document.hash, view.block):
+        mine = {claim.did for claim in view.claims if claim.issuer == address}
+        if issuer.did in mine or not self._acts(address):
             return
-        mine = [claim for claim in view.claims if claim.issuer == address]
-        claimed = [claim.document_hash for claim in mine if claim.did == issuer.did]
-        if claimed or self._chain.read_claim(address, issuer.did, bytes(32), view.block):
-            expected = f"a document that was claimed: {claimed[-1].hex() if claimed else 'none'}"
-            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
-        elif address in view.incomplete():
+        if any(self._is_claimed(issuer, item) for item in {*documents, bytes(32)} if item is not None):
+            return
+        if address in view.incomplete():
             self._incomplete.append(
                 f"Whether {hex_text(address)} claimed {short(issuer.did)} with another document than the one in "
                 f"{where.source} could not be asked: the node has not got all events."
             )
-        elif self._acts(address):
-            others = ", ".join(sorted({claim.did for claim in mine})) or "no claim"
-            yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
+            return
+        others = ", ".join(sorted(mine)) or "no claim"
+        yield find("did_not_claimed", f"a claim of {issuer.did} by the address", short(others, 300), where)
+
+    def _claimed_document(self, issuer: PublishedIssuer, document: DidDocument, where: Where) -> Iterator[Finding]:
+        """By the state, for a DID that is claimed with another document. Raises ChainError."""
+        hashes = [
+            claim.document_hash
+            for claim in self._view.claims
+            if claim.issuer == issuer.address and claim.did == issuer.did
+        ]
+        if hashes and not self._is_claimed(issuer, document.hash):
+            expected = f"a document that was claimed: {hashes[-1].hex()}"
+            yield find("did_document_unclaimed", expected, document.hash.hex(), where)
+
+    def _is_claimed(self, issuer: PublishedIssuer, document: bytes) -> bool:
+        return self._chain.read_claim(issuer.address, issuer.did, document, self._view.block) > 0
 
     def _former_keys(
         self, name: str, issuer: PublishedIssuer, document: DidDocument, where: Where
@@ -284,7 +305,7 @@ class IssuerAudit:
             except MaterialUnavailable as error:
                 self._incomplete.append(str(error))
             except MaterialMalformed as error:
-                yield malformed(material, error)
+                yield malformed(material, error, issuer=issuer.address)
 
     def _reach(self, address: bytes) -> int:
         """Up to which index the issuer has batches; what a node says is its next index may be anything."""
@@ -348,9 +369,10 @@ class IssuerAudit:
         until = credential.get("validUntil")
         end = parse_moment(until) if isinstance(until, str) else None
         ttl = None if found.ttl_seconds is None else made + int(min(found.ttl_seconds, LAST_SECOND))
-        # Who serves a live list has it anew when its copy runs out; a copy counts for as long as it says.
+        # Who serves a live list has it anew when its copy runs out; a copy counts for as long as it says, within
+        # reason: a list of long ago that counts for a century would hide all that was revoked since.
         ends = [moment for moment in ((ttl, end) if material.live else (end if end is not None else ttl,)) if moment]
-        deadline = min(ends, default=made)
+        deadline = min([*ends, made + _COUNTS]) if ends else made
         return credential, ShownList(issuer.address, purpose, number, found.bits, made, deadline, material.name)
 
     def _signature(
@@ -428,6 +450,18 @@ def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:
 def _base(did: str) -> str:
     """What the did:webs of one registry's own issuers have in common; "" for any other DID."""
     return did.rpartition(":issuers:")[0] if did.startswith("did:web:") else ""
+
+
+def _read_document(issuer: PublishedIssuer, data: bytes) -> tuple[str | None, DidDocument | None, InputError | None]:
+    """Whose document it says that it is, the document, and why it is none."""
+    named = None
+    try:
+        content = parse_json(data)
+        found = content.get("id") if isinstance(content, dict) else None
+        named = found if isinstance(found, str) else None
+        return named, parse_did_document(content, issuer.did), None
+    except InputError as error:
+        return named, None, error
 
 
 def _methods(document: DidDocument) -> Sequence[str]:

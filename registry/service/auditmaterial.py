@@ -237,8 +237,13 @@ def _turn(batches: int) -> int:
     return max(_AGAIN, -(-batches // _ROUNDS))
 
 
-def malformed(material: Material | IssuerMaterial, error: MaterialMalformed, key: BatchKey | None = None) -> Finding:
-    where = Where(source=material.name) if key is None else Where.batch(key, source=material.name)
+def malformed(
+    material: Material | IssuerMaterial,
+    error: MaterialMalformed,
+    key: BatchKey | None = None,
+    issuer: bytes | None = None,
+) -> Finding:
+    where = Where(issuer, source=material.name) if key is None else Where.batch(key, source=material.name)
     return find("material_malformed", "material as documented", short(str(error), 300), where)
 
 

@@ -148,10 +148,15 @@ def parse_issuers(data: bytes) -> PublishedIssuers:
     shape = Shape(parse_json(data, MAX_ISSUERS_BYTES), ShapeError)
     shape.constant("type", ISSUERS_TYPE)
     shape.constant("version", 1)
-    issuers = tuple(_issuer(item) for item in shape.inners("issuers", 0, _MAX_ISSUERS))
+    issuers: dict[bytes, PublishedIssuer] = {}
+    for item in shape.inners("issuers", 0, _MAX_ISSUERS):
+        issuer = _issuer(item)
+        if issuer.address in issuers:
+            raise item.fail("this address is listed before already", "issuer")
+        issuers[issuer.address] = issuer
     contexts, schemas = (_pinned(shape, name) if name in shape else {} for name in ("contexts", "schemas"))
     shape.finish()
-    return PublishedIssuers(issuers, contexts, schemas)
+    return PublishedIssuers(tuple(issuers.values()), contexts, schemas)
 
 
 def _pinned(shape: Shape, name: str) -> Mapping[str, bytes]:

@@ -132,6 +132,32 @@ def test_a_list_that_has_run_out_and_lacks_something(
     assert purpose in finding.expected
 
 
+def test_a_list_that_has_run_out_and_shows_what_has_ended(house: House, folder: Path) -> None:
+    suspend(house, 4, on=True)
+    publish(house, folder)
+    suspend(house, 4, on=False)
+    assert codes(audit(house.chain, folder)) == []
+    house.clock.advance(2 * DAY)
+    house.chain.mine()
+    [finding] = audit(house.chain, folder).findings
+    assert (finding.code, finding.where.index) == ("revocation_shown_late", 4)
+    assert "1 that have ended" in finding.observed
+
+
+def test_a_list_that_says_that_it_counts_for_a_century(house: House, folder: Path) -> None:
+    def change(credential: Any) -> None:
+        credential["validUntil"] = "2127-01-01T00:00:00Z"
+
+    sign_again(house, list_file(house, folder), change)
+    revoke(house, 4)
+    house.clock.advance(6 * DAY)
+    house.chain.mine()
+    assert codes(audit(house.chain, folder)) == []
+    house.clock.advance(DAY)
+    house.chain.mine()
+    assert codes(audit(house.chain, folder)) == ["revocation_shown_late"]
+
+
 def test_an_old_list_that_lacks_nothing(house: House, folder: Path) -> None:
     house.clock.advance(2 * DAY)
     house.chain.mine()
@@ -267,6 +293,12 @@ def test_a_list_of_issuers_that_is_none(house: House, folder: Path, content: byt
     assert codes(audit(house.chain, folder)) == ["material_malformed"]
 
 
+def bend_issuers(folder: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    listing = json.loads((folder / "issuers.json").read_bytes())
+    change(listing["issuers"])
+    (folder / "issuers.json").write_text(json.dumps(listing))
+
+
 @pytest.mark.parametrize("name", ["issuers.json", "list", "document"])
 def test_links_are_not_followed(house: House, folder: Path, tmp_path: Path, name: str) -> None:
     places = {"list": list_file(house, folder), "document": document_file(house, folder)}
@@ -276,11 +308,29 @@ def test_links_are_not_followed(house: House, folder: Path, tmp_path: Path, name
     assert codes(audit(house.chain, folder)) == ["material_malformed"]
 
 
-def test_documents_that_are_none(house: House, folder: Path) -> None:
-    document_file(house, folder).write_bytes(b'{"id": "did:web:elsewhere.example"}')
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"[]", "material_malformed"),
+        (b'{"id": 7}', "material_malformed"),
+        (b'{"id": "did:web:elsewhere.example"}', "did_document_differs"),
+    ],
+)
+def test_documents_that_are_none(house: House, folder: Path, content: bytes, code: str) -> None:
+    document_file(house, folder).write_bytes(content)
     report = audit(house.chain, folder)
-    assert codes(report) == ["material_malformed"]
+    assert [(item.code, item.where.issuer) for item in report.findings] == [(code, address(house))]
     assert "could not be judged" in " ".join(report.incomplete)
+
+
+def test_a_did_that_is_another_one_than_the_address_claims(house: House, folder: Path) -> None:
+    bend_issuers(folder, lambda issuers: issuers[0].update(did="did:web:elsewhere.example"))
+    assert {"did_not_claimed", "did_document_differs"} <= set(codes(audit(house.chain, folder)))
+
+
+def test_an_issuer_that_is_listed_twice(house: House, folder: Path) -> None:
+    bend_issuers(folder, lambda issuers: issuers.append({**issuers[0], "did": "did:web:elsewhere.example"}))
+    assert "material_malformed" in codes(audit(house.chain, folder))
 
 
 def test_mirrors_with_other_documents(house: House, folder: Path, tmp_path: Path) -> None:
