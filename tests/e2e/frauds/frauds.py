@@ -744,7 +744,7 @@ def bundle_with_another_transaction(world: World) -> Answer:
     return with_bundles(world)
 
 
-@finds("voided_batch_credential")
+@finds("voided_batch_credential", exit_code=0)
 def credential_of_a_voided_batch(world: World) -> Answer:
     batch = world.batch()
     world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
