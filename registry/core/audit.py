@@ -216,6 +216,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The bundle names another time, block or transaction than those of its batch's anchor."),
         ("credential_not_in_batch", credentials, critical,
          "The credential is not the one that was anchored at its place: it was changed, or never issued."),
+        ("bundle_proof_wrong", credentials, warning,
+         "The credential is the anchored one, and its bundle's proof does not show that: verifiers refuse the bundle."),
         ("credential_id_repeated", credentials, critical,
          "One identifier was issued at two places: two credentials pass for the same one."),
         ("status_index_differs", credentials, critical,

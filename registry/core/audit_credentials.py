@@ -9,8 +9,9 @@ from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_figures import Delays
+from registry.core.audit_issuers import Speakers
 from registry.core.canonical import canonicalize
-from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, host_and_path, list_of, valid_from
+from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, host_and_path, issuer_did, list_of, valid_from
 from registry.core.errors import JsonError, ProofError
 from registry.core.merkle import HASH_BYTES, root_from_inclusion_proof
 from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
@@ -28,7 +29,8 @@ _ENTRIES = 16  # no credential has more status entries than a few
 class Examined:
     """What one bundle shows by itself. ``identifier``: SHA-256 of issuer and id, None where it proves no place.
 
-    ``transaction``: the one that it names for a batch that the contract does not have.
+    ``transaction``: the one that it names for a batch that the contract does not have. ``doubt``: what of it could not
+    be audited.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -37,18 +39,25 @@ class Examined:
     where: Where = field(default_factory=Where)
     transaction: bytes | None = None
     delay: int | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
     """Where the lists of the chain's bits are.
 
-    ``bases``: of the issuers whose address for them is known; ``hosts``: all hosts of the publications. Empty: nothing
-    is known, and every list that is named like one counts as one.
+    ``bases``: of the issuers whose address for them is known; ``owners``: the same by address; ``hosts``: all hosts of
+    the publications. Empty: nothing is known, and every list that is named like one counts as one.
     """
 
     bases: Mapping[bytes, str] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
+    owners: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
+
+    def are_anothers(self, issuer: bytes, address: str) -> bool:
+        """Whether a list is below the address of other issuers' lists, and not of this one's."""
+        owners = self.owners.get(address.rsplit("/", 2)[0])
+        return owners is not None and issuer not in owners
 
     def are_elsewhere(self, issuer: bytes, entry: object) -> bool:
         """Whether an entry names a list that is not one of the chain's: its index then is none in the sequence.
@@ -81,7 +90,8 @@ class CredentialAudit:
 
     ``leaves_of`` gives the audited leaves of a batch, None where none were published: then only the bundle's own proof
     counts. ``delay``: the issuer's declared seconds from validFrom to anchoring, None where it declared nothing.
-    ``lists``: which status entries speak of the chain's bits.
+    ``lists``: which status entries speak of the chain's bits. ``speakers``: whose credentials an address may anchor;
+    None: that is not asked. ``paths``: whether bundles' own proofs are computed where the leaves are at hand.
     ``examine`` keeps nothing, and can be done elsewhere; ``note`` takes what it found.
     """
 
@@ -91,11 +101,16 @@ class CredentialAudit:
         leaves_of: Callable[[BatchKey], bytes | None] = lambda _: None,
         delay: int | None = None,
         lists: Lists | None = None,
+        speakers: Speakers | None = None,
+        *,
+        paths: bool = False,
     ) -> None:
         self._view = view
         self._leaves_of = leaves_of
         self._delay = delay
         self._lists = lists or Lists()
+        self._speakers = speakers
+        self._paths = paths
         self._told = {batch.key: batch for batch in view.history}
         self._places: dict[bytes, int] = {}
         self._moments: dict[str, int | None] = {}
@@ -106,12 +121,20 @@ class CredentialAudit:
         """``source`` says which one it is, for people. Never raises for a bundle that ``parse_bundle`` made."""
         return self.note(self.examine(bundle, source))
 
-    def examine(self, bundle: Bundle, source: str, canonical: bytes | None = None) -> Examined:
-        """``canonical``: the credential's canonical form, where it is known already."""
+    def examine(
+        self,
+        bundle: Bundle,
+        source: str,
+        canonical: bytes | None = None,
+        clear: Mapping[str, Any] | None = None,
+    ) -> Examined:
+        """``canonical``: the credential's canonical form, where it is known already. ``clear``: the credential that is
+        in the bundle's, where that is an envelope; None: the bundle's own.
+        """
         here = (self._view.chain_id, self._view.contract)
         for anchor in bundle.anchors:
             if (anchor.chain_id, anchor.contract) == here:
-                return self._examine(bundle, anchor, source, canonical)
+                return self._examine(bundle, anchor, source, canonical, clear)
         other = bundle.anchors[0]
         expected = f"an anchor in {hex_text(here[1])} on {chain_text(here[0])}"
         observed = f"one in {hex_text(other.contract)} on {chain_text(other.chain_id)}"
@@ -137,7 +160,9 @@ class CredentialAudit:
         """
         return self._places.setdefault(identifier, index) == index
 
-    def _examine(self, bundle: Bundle, anchor: Anchor, source: str, canonical: bytes | None) -> Examined:
+    def _examine(
+        self, bundle: Bundle, anchor: Anchor, source: str, canonical: bytes | None, clear: Mapping[str, Any] | None
+    ) -> Examined:
         place = bundle.inclusion
         batch = self._batch(anchor, place.root)
         key, record = batch.key, batch.record
@@ -146,15 +171,18 @@ class CredentialAudit:
         if record is None:
             missing = find("bundle_not_on_chain", "a record in the contract", "none", where)
             return Examined((missing,), where=where, transaction=anchor.transaction)
-        credential = bundle.credential
+        credential = bundle.credential if clear is None else clear
         findings: list[Finding] = []
         if anchor is not batch.located:
             findings += _about_batch(anchor, record, batch.told, where)
             batch.located = None if findings else anchor
-        included = _why_not_included(bundle, batch, record.size, canonical)
+        included, proof = _check_inclusion(bundle, batch, record.size, canonical, self._paths)
         if included is not None:
             expected = f"the leaf at {place.leaf_index} of {record.size}"
             findings.append(find("credential_not_in_batch", expected, included, where))
+        elif proof is not None:
+            expected = f"the proof of leaf {place.leaf_index} in a tree of {record.size}"
+            findings.append(find("bundle_proof_wrong", expected, proof, where))
         if credential is None:
             return Examined(tuple(findings), where=where)
         wrong = wrong_status(credential.get("credentialStatus", []), key.issuer, index, self._lists)
@@ -163,11 +191,18 @@ class CredentialAudit:
         start = self._valid_from(credential)
         late = None if start is None else record.anchored_at - start
         findings += late_finding(late, self._delay, record, where)
+        doubt = None
+        if included is None and self._speakers is not None:
+            told = self._speakers.judge(key.issuer, issuer_did(credential), where)
+            if isinstance(told, Finding):
+                findings.append(told)
+            else:
+                doubt = told
         name = credential.get("id")
         if not isinstance(name, str) or included is not None:
-            return Examined(tuple(findings), where=where, delay=late)
+            return Examined(tuple(findings), where=where, delay=late, doubt=doubt)
         identifier = leaf.digest(key.issuer + name.encode("utf-8", "surrogatepass"))
-        return Examined(tuple(findings), identifier, short(name), where, None, late)
+        return Examined(tuple(findings), identifier, short(name), where, None, late, doubt)
 
     def _batch(self, anchor: Anchor, root: bytes) -> _Batch:
         """Looked up once: bundles that name batches which do not exist are not remembered."""
@@ -219,10 +254,12 @@ def _about_batch(anchor: Anchor, record: BatchRecord, told: AnchoredBatch | None
         yield find("bundle_location_differs", expected, observed, where)
 
 
-def _why_not_included(bundle: Bundle, batch: _Batch, size: int, canonical: bytes | None) -> str | None:
-    """Why the credential is not at its place; None if it is.
+def _check_inclusion(
+    bundle: Bundle, batch: _Batch, size: int, canonical: bytes | None, paths: bool
+) -> tuple[str | None, str | None]:
+    """Why the credential is not at its place; and if it is, what is wrong with the bundle's own proof of that.
 
-    Where the anchored leaves are at hand they decide, and the bundle's own proof need not be computed.
+    Where the anchored leaves are at hand they decide. ``paths``: whether the proof is then looked at, too.
     """
     place = bundle.inclusion
     try:
@@ -230,15 +267,23 @@ def _why_not_included(bundle: Bundle, batch: _Batch, size: int, canonical: bytes
         if digest is None:
             digest = leaf.digest(canonicalize(bundle.credential) if canonical is None else canonical)
         leaf_hash = leaf.leaf_hash(leaf.commit(bundle.leaf.salt, digest))
-        if batch.leaves is not None:
-            at = place.leaf_index * HASH_BYTES
-            if batch.leaves[at : at + HASH_BYTES] == leaf_hash:
-                return None
-            return f"the leaf {leaf_hash.hex()}"
-        root = root_from_inclusion_proof(leaf_hash, place.leaf_index, size, place.path)
     except (JsonError, ProofError) as error:
-        return str(error)
-    return None if root == batch.key.root else f"a proof that leads to {root.hex()}"
+        return str(error), None
+    if batch.leaves is not None:
+        at = place.leaf_index * HASH_BYTES
+        if batch.leaves[at : at + HASH_BYTES] != leaf_hash:
+            return f"the leaf {leaf_hash.hex()}", None
+    wrong = None if place.tree_size == size else f"a tree of {place.tree_size}"
+    if batch.leaves is not None and (wrong is not None or not paths):
+        return None, wrong
+    try:
+        root = root_from_inclusion_proof(leaf_hash, place.leaf_index, size, place.path)
+        path = None if root == batch.key.root else f"a proof that leads to {root.hex()}"
+    except ProofError as error:
+        path = str(error)
+    if batch.leaves is None:
+        return path, wrong if path is None else None
+    return None, path
 
 
 def _is_usual(entry: object, number: int, position: str) -> bool:
@@ -260,9 +305,11 @@ def wrong_status(entries: object, issuer: bytes, index: int, lists: Lists) -> st
     """
     number, entry_of = list_and_entry(index)
     for entry in entries[:_ENTRIES] if isinstance(entries, list) else [entries]:
+        place = list_of(entry)
+        if lists.are_anothers(issuer, place):
+            return f"The list {short(place, 200)} is another issuer's."
         if _is_usual(entry, number, str(entry_of)) or lists.are_elsewhere(issuer, entry):
             continue
-        place = list_of(entry)
         bases = [place.rsplit("/", 2)[0]] if place else []
         check = check_binding({"credentialStatus": entry}, index, bases)
         if check.outcome is Outcome.FAIL:

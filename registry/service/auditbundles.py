@@ -16,10 +16,12 @@ from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_credentials import CredentialAudit, Examined, Lists
+from registry.core.audit_issuers import Speakers
 from registry.core.audit_plain import PlainAudit
 from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
 from registry.core.bundle_reading import BundleReader
 from registry.core.canonical import parse_json
+from registry.core.credential import is_enveloped
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
@@ -52,7 +54,7 @@ def bundle_files(place: Path) -> list[str]:
         return [str(place)]
     try:
         with os.scandir(place) as entries:
-            found = sorted(entry.name for entry in entries if entry.name.endswith(".json"))
+            found = sorted(entry.name for entry in entries if entry.name.lower().endswith(".json"))
     except OSError as error:
         raise InputError(f"{place} cannot be read: {error.strerror}.") from error
     if not found:
@@ -63,10 +65,12 @@ def bundle_files(place: Path) -> list[str]:
 class BundleAudit:
     """``leaves``: of batches on chain, where the right ones were published. ``processes``: 0 for every core.
 
-    ``documents``: published DID documents, by issuer's address and DID; None: proofs are not judged. ``memory``: what
-    earlier audits found nothing in, and need not be read again. ``issuers``: those that ``view`` is about, None: all;
-    bundles of others are passed over. ``lists``: which status entries speak of the chain's bits. ``bases``: below which
-    addresses each issuer (address, DID) has its lists, to place credentials that come without a bundle.
+    ``documents``: published DID documents, by issuer's address and DID; None: the proofs of credentials are not judged,
+    and those of bundles only where there are no leaves. ``memory``: what earlier audits found nothing in, and need not
+    be read again. ``issuers``: those that ``view`` is about, None: all; bundles of others are passed over. ``lists``:
+    which status entries speak of the chain's bits. ``bases``: below which addresses each issuer (address, DID) has its
+    lists, to place credentials that come without a bundle. ``speakers``: whose credentials an address may anchor; None:
+    that is not asked.
     """
 
     def __init__(
@@ -80,12 +84,13 @@ class BundleAudit:
         issuers: Collection[bytes] | None = None,
         lists: Lists | None = None,
         bases: Mapping[str, tuple[bytes, str]] | None = None,
+        speakers: Speakers | None = None,
     ) -> None:
-        self._part = _Part(_Given(view, leaves, delay, documents, issuers, lists, bases or {}))
+        self._part = _Part(_Given(view, leaves, delay, documents, issuers, lists, bases or {}, speakers))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
-        self.incomplete: list[str] = []
+        self.incomplete: dict[str, None] = {}  # in order; a million bundles may all say the same
         self._processes = processes or os.cpu_count() or 1
         self._memory = memory
         self._asked: list[Examined] = []
@@ -114,7 +119,7 @@ class BundleAudit:
         """What is remembered of the files before ``end``, held against what is new."""
         for number in memory.pass_over(end, self.audit.recall):
             [item], _, incomplete = self._part.examine([paths[number]])
-            self.incomplete += incomplete
+            self.incomplete |= dict.fromkeys(incomplete)
             yield from self._note(item)
 
     def _examine(
@@ -124,7 +129,7 @@ class BundleAudit:
         chunks = ([paths[number] for number in numbers[at : at + _CHUNK]] for at in range(0, len(numbers), _CHUNK))
         place = iter(numbers)
         for examined, used, incomplete in map(self._part.examine, chunks) if alone else self._together(chunks):
-            self.incomplete += incomplete
+            self.incomplete |= dict.fromkeys(incomplete)
             yield from zip(examined, used, place, strict=False)  # place goes on behind the chunk
 
     def _note(self, item: Examined | None) -> Iterator[Finding]:
@@ -165,6 +170,7 @@ class _Given:
     issuers: Collection[bytes] | None
     lists: Lists | None
     bases: Mapping[str, tuple[bytes, str]]
+    speakers: Speakers | None
 
 
 class _Part:
@@ -173,7 +179,14 @@ class _Part:
     def __init__(self, given: _Given) -> None:
         self.given = given
         self._signatures = None if given.documents is None else _judge(given.view, given.documents)
-        self.audit = CredentialAudit(given.view, given.leaves.get, given.delay, given.lists)
+        self.audit = CredentialAudit(
+            given.view,
+            given.leaves.get,
+            given.delay,
+            given.lists,
+            given.speakers,
+            paths=given.documents is not None,
+        )
         self._plain = PlainAudit(given.view, given.bases, given.delay)
         self._reader = BundleReader()
 
@@ -208,7 +221,9 @@ class _Part:
                     incomplete.append(f"{name} was not audited: {reason}.")
             else:
                 if not self._is_anothers(bundle):
-                    examined = self.audit.examine(bundle, name, canonical)
+                    examined = self.audit.examine(bundle, name, canonical, _in_envelope(bundle.credential))
+                    if examined.doubt is not None:
+                        incomplete.append(f"{examined.doubt}.")
                     examined = self._with_signature(bundle, examined, incomplete)
             found.append(examined)
             used.append(self._used(examined) if remembered and len(incomplete) == before else None)
@@ -252,6 +267,16 @@ class _Part:
             return examined
         found = tuple(self._signatures.examine(bundle.credential, bundle.issuer_document, examined.where, incomplete))
         return replace(examined, findings=(*examined.findings, *found)) if found else examined
+
+
+def _in_envelope(credential: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The credential in an envelope; None where it is none, or cannot be opened."""
+    if credential is None or not is_enveloped(credential):
+        return None
+    # Here, for the same reason as in _judge.
+    from registry.service.judging import open_credential
+
+    return open_credential(credential)[0]
 
 
 def _judge(view: ChainView, documents: _Documents) -> "SignatureAudit":

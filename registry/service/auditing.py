@@ -365,6 +365,7 @@ class Auditing:
         found = self._issuers.documents if self._issuers and self.signatures else {}
         documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
         lists = self._issuers.lists if self._issuers else None
+        speakers = self._issuers.speakers if self._issuers else None
         memory = None
         if self.file is not None and paths:
             published = Documents(found)
@@ -373,7 +374,7 @@ class Auditing:
                 item = published.of(address, did)
                 return None if item is None else item.hash
 
-            grounds = Grounds(view, leaves, document, lists)
+            grounds = Grounds(view, leaves, document, lists, speakers)
             memory = BundleMemory(self.file.bundles, grounds, (self.delay, self.signatures), full=self.full)
         self._bundles = audit = BundleAudit(
             view,
@@ -385,6 +386,7 @@ class Auditing:
             self.issuers,
             lists,
             self._issuers.bases if self._issuers else None,
+            speakers,
         )
         self._findings += audit.run(paths)
         self._incomplete += audit.incomplete

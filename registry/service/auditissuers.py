@@ -10,6 +10,7 @@ from anchors.base import Chain, ChainUnreachable
 from registry.core.audit import Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_credentials import Lists
+from registry.core.audit_issuers import Speakers
 from registry.core.audit_status import ShownList, audit_status_list, compare_lists, first_entry, gone_revocations
 from registry.core.canonical import parse_json
 from registry.core.credential import host_and_path, status_base, valid_from
@@ -101,7 +102,34 @@ class IssuerAudit:
         """Where the publications have lists of the chain's bits, or could have them."""
         bases = {issuer.address: issuer.status_base for issuer in self._said if issuer.status_base is not None}
         places = [*bases.values(), *(base for issuer in self._said for base in status_base(issuer.did))]
-        return Lists(bases, frozenset(host for host, _ in map(host_and_path, places) if host))
+        hosts = frozenset(host for host, _ in map(host_and_path, places) if host)
+        owners: dict[str, set[bytes]] = {}
+        for issuer in self._said:
+            if issuer.status_base is not None:
+                owners.setdefault(issuer.status_base, set()).add(issuer.address)
+        return Lists(bases, hosts, {base: frozenset(addresses) for base, addresses in owners.items()})
+
+    @property
+    def speakers(self) -> Speakers:
+        """Whose credentials each address may anchor, by its claims and what is published of it."""
+        by_did = {did: document for (_, did), document in reversed(self.documents.items())}
+        dids: dict[bytes, dict[str, str | None]] = {}
+        said = [(issuer.address, issuer.did) for issuer in self._said]
+        for address, did in [*said, *((claim.issuer, claim.did) for claim in self._view.claims)]:
+            document = self.documents.get((address, did), by_did.get(did))
+            dids.setdefault(address, {})[did] = self._others(address, did, document)
+        return Speakers(dids, frozenset(self._view.incomplete()))
+
+    def _others(self, address: bytes, did: str, document: DidDocument | None) -> str | None:
+        """The accounts that a DID document names instead of an address; "" if it names that, None if there is none."""
+        if is_own_key(did):
+            return ""
+        if document is None:
+            return None
+        if document.names(Account(self._view.chain_id, address)):
+            return ""
+        named = sorted(hex_text(account.address) for account in document.accounts)
+        return short(", ".join(named), 200) or "no account"
 
     def add(
         self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]

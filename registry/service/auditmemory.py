@@ -26,6 +26,7 @@ from registry.core.audit import BatchKey
 from registry.core.audit_chain import ChainView
 from registry.core.audit_credentials import Examined, Lists
 from registry.core.audit_figures import DELAYS, Delays
+from registry.core.audit_issuers import Speakers
 from registry.core.canonical import parse_json
 from registry.core.errors import InputError, ShapeError
 from registry.core.notation import chain_text, hex_text, parse_hex
@@ -66,8 +67,10 @@ class Grounds:
         leaves: Mapping[BatchKey, bytes],
         document: Callable[[bytes, str], bytes | None] = lambda _address, _did: None,
         lists: Lists | None = None,
+        speakers: Speakers | None = None,
     ) -> None:
         self.view = view
+        self._speakers = speakers or Speakers()
         self._lists = lists or Lists()
         self._hosts = sorted(self._lists.hosts)
         self._leaves = leaves
@@ -78,13 +81,17 @@ class Grounds:
     def digest(self, key: BatchKey, used: Used) -> bytes:
         """How that looks of it by which a bundle of this batch is judged. Leaves are in the root already."""
         record, told = self.view.records.get(key), self._told.get(key)
+        base = self._lists.bases.get(key.issuer)
         looks = [
             None if record is None else [record.size, record.anchored_at, record.revoked_at, record.block_number],
             None if told is None else [told.size, told.block_number, told.block_hash.hex(), told.transaction.hex()],
             key in self._leaves,
             [self._look_up(key.issuer, *item) for item in used],
-            self._lists.bases.get(key.issuer),
+            base,
+            sorted(address.hex() for address in self._lists.owners.get(base or "", ())),
             self._hosts,
+            sorted(self._speakers.dids.get(key.issuer, {}).items(), key=str),
+            key.issuer in self._speakers.incomplete,
         ]
         return sha256(json.dumps(looks).encode()).digest()
 

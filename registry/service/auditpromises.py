@@ -25,7 +25,7 @@ def promise_files(place: Path) -> list[Path]:
     """A file, or what is in a folder. Raises InputError if there is nothing."""
     found = [place]
     if place.is_dir():
-        found = sorted(path for path in place.iterdir() if path.suffix in (".json", ".ndjson"))
+        found = sorted(path for path in place.iterdir() if path.suffix.lower() in (".json", ".ndjson"))
     if not found:
         raise InputError(f"There are no *.json and *.ndjson files in {place}.")
     return found

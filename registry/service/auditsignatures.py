@@ -7,9 +7,9 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.credential import issuer_did
 from registry.core.errors import InputError
-from registry.core.notation import LAST_SECOND, hex_text, short, time_text
+from registry.core.notation import LAST_SECOND, short, time_text
 from registry.service.judging import Judging, open_credential
-from registry.standards.did.document import Account, DidDocument, parse_did_document
+from registry.standards.did.document import DidDocument, parse_did_document
 from registry.standards.did.resolver import DidResolver
 from registry.standards.proofs.report import ProofCode, ProofOutcome, ProofStatus
 
@@ -77,9 +77,6 @@ class SignatureAudit:
         did = (None if clear is None else issuer_did(clear)) or ""
         brought = self._brought(document, address, did, record.anchored_at)
         self._address = address
-        counts = self._look_up(did) or brought
-        if counts is not None and not counts.did.startswith("did:key:"):
-            yield from self._account(counts, address, where)
         documents = () if brought is None else (brought,)
         session = self._judging.session(now=record.anchored_at)
         report, check = session.signature(credential, record.anchored_at, at=record.anchored_at, documents=documents)
@@ -87,7 +84,8 @@ class SignatureAudit:
         if report.status is ProofStatus.BAD:
             bad = [item for item in report.outcomes if item.status is ProofStatus.BAD and item.code not in _COVERED]
             for code, outcome in _by_code(bad).items():
-                observed = f"{outcome.code}: {outcome.detail}"
+                by = f" ({short(outcome.verification_method, 200)})" if outcome.verification_method else ""
+                observed = f"{outcome.code}: {outcome.detail}{by}"
                 expected = f"a proof by a key of {short(did, 200)}, made by {moment}"
                 yield find(code, expected, short(observed, 400), where)
         elif report.status is ProofStatus.UNKNOWN:
@@ -106,12 +104,6 @@ class SignatureAudit:
     def _look_up(self, did: str) -> DidDocument | None:
         self._used.add((did, ""))
         return self._documents.of(self._address, did)
-
-    def _account(self, document: DidDocument, address: bytes, where: Where) -> Iterator[Finding]:
-        if not document.names(Account(self._view.chain_id, address)):
-            named = ", ".join(sorted(hex_text(account.address) for account in document.accounts)) or "no account"
-            expected = f"a credential of whom {hex_text(address)} speaks for"
-            yield find("credential_issuer_differs", expected, f"{document.did}, which names {short(named, 200)}", where)
 
     def _brought(
         self, document: Mapping[str, Any] | None, address: bytes, did: str, anchored_at: int

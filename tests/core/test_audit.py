@@ -24,6 +24,7 @@ from registry.core.audit_database import (
     audit_stored_issuers,
     audit_stored_words,
 )
+from registry.core.audit_issuers import Speakers
 from registry.core.audit_nodes import compare_nodes
 from registry.core.audit_published import (
     PublishedAudit,
@@ -644,6 +645,86 @@ def test_a_proof_may_lead_there_and_the_published_leaf_be_another(world: World) 
 
 
 # --- database -------------------------------------------------------------------------------------------------------
+
+
+def audited(world: World, bundle: Bundle, clear: Any = None, **more: Any) -> list[str]:
+    leaves = dict(zip(world.keys, world.leaves, strict=True))
+    audit = CredentialAudit(world.view, leaves.get, **more)
+    return codes(audit.note(audit.examine(bundle, "own.json", clear=clear)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"path": ()}, {"path": (b"\5" * 32,) * 3}, {"path": (b"\5" * 32,) * 4}, {"tree_size": 6}]
+)
+def test_a_bundle_with_a_wrong_proof_of_the_right_leaf(world: World, change: dict[str, Any]) -> None:
+    bundle = world.bundle(0, 1)
+    assert audited(world, bundle, paths=True) == []
+    bent = replace(bundle, inclusion=replace(bundle.inclusion, **change))
+    assert audited(world, bent, paths=True) == ["bundle_proof_wrong"]
+    assert audited(world, bent) == (["bundle_proof_wrong"] if "tree_size" in change else [])
+
+
+def test_a_bundle_of_another_tree_without_leaves(world: World) -> None:
+    bundle = world.bundle(0, 1)
+    bent = replace(bundle, inclusion=replace(bundle.inclusion, tree_size=6))
+    audit = CredentialAudit(world.view)
+    assert codes(audit.add(bent, "own.json")) == ["bundle_proof_wrong"]
+
+
+@pytest.mark.parametrize(
+    ("dids", "expected"),
+    [
+        ({ISSUER: {DID: ""}}, []),
+        ({ISSUER: {"did:web:former.example": "", DID: ""}}, []),
+        ({ISSUER: {"did:web:other.example": ""}}, ["credential_issuer_differs"]),
+        ({ISSUER: {DID: "0x02, 0x03"}}, ["credential_issuer_differs"]),
+        ({ISSUER: {DID: None}}, None),
+        ({OTHER: {DID: ""}}, None),
+        ({}, None),
+    ],
+)
+def test_whose_credential_it_is(world: World, dids: dict[bytes, Any], expected: list[str] | None) -> None:
+    audit = CredentialAudit(world.view, speakers=Speakers(dids))
+    examined = audit.examine(world.bundle(0, 1), "own.json")
+    assert codes(list(examined.findings)) == (expected or [])
+    assert (examined.doubt is not None) == (expected is None)
+
+
+def test_a_claim_that_may_be_among_what_is_gone_alleges_nothing(world: World) -> None:
+    dids = {ISSUER: {"did:web:other.example": ""}}
+    audit = CredentialAudit(world.view, speakers=Speakers(dids, frozenset({ISSUER})))
+    examined = audit.examine(world.bundle(0, 1), "own.json")
+    assert (examined.findings, "could not be told" in str(examined.doubt)) == ((), True)
+
+
+def test_a_credential_of_nobody(world: World) -> None:
+    clear = {name: value for name, value in world.documents[0][1].items() if name != "issuer"}
+    assert audited(world, world.bundle(0, 1), clear, speakers=Speakers({ISSUER: {DID: ""}})) == [
+        "credential_issuer_differs"
+    ]
+
+
+def test_what_is_in_an_envelope_counts(world: World) -> None:
+    """The status entry, the issuer and the id of what is inside, where that is handed over."""
+    entry = {**world.documents[0][1]["credentialStatus"], "statusListIndex": "2"}
+    assert audited(world, world.bundle(0, 1), {**world.documents[0][1], "credentialStatus": entry}) == [
+        "status_index_differs"
+    ]
+
+
+def test_a_status_entry_in_the_list_of_another_issuer(world: World) -> None:
+    bases = {ISSUER: "https://registry.example/issuers/uni/status", OTHER: "https://registry.example/issuers/o/status"}
+    owners = {base: frozenset({address}) for address, base in bases.items()}
+    lists = Lists(bases, frozenset({"registry.example"}), owners)
+    own = world.documents[0][1]
+    assert audited(world, world.bundle(0, 1), lists=lists) == []
+    entry = own["credentialStatus"]
+    entry = {**entry, "statusListCredential": entry["statusListCredential"].replace("/uni/", "/o/")}
+    assert audited(world, world.bundle(0, 1), {**own, "credentialStatus": entry}, lists=lists) == [
+        "status_index_differs"
+    ]
+    shared = replace(lists, owners={base: frozenset({ISSUER, OTHER}) for base in owners})  # one DID, two addresses
+    assert audited(world, world.bundle(0, 1), {**own, "credentialStatus": entry}, lists=shared) == []
 
 
 def test_another_root_in_the_database(world: World) -> None:

@@ -343,12 +343,12 @@ def test_a_list_is_not_dated_later_than_the_chain_was_read(house: House, folder:
 # --- bundles among other files ---
 
 
-def test_other_files_among_bundles(house: House, tmp_path: Path) -> None:
+def test_other_files_among_bundles(house: House, folder: Path, tmp_path: Path) -> None:
     _, data = next(iter(house.bundles.all()))
     (tmp_path / "bundle.json").write_bytes(data)
     (tmp_path / "report.json").write_text('{"type": "AuditReport", "version": 1}')
     (tmp_path / "package.json").write_text('{"name": "x"}')
-    report = audit(house.chain, bundles=sorted(tmp_path.glob("*.json")))
+    report = audit(house.chain, folder, bundles=sorted(tmp_path.glob("*.json")))
     assert (codes(report), report.exit_code, report.bundles) == (["not_a_bundle"] * 2, 0, 1)
     (tmp_path / "bent.json").write_bytes(data.replace(b"AnchoredCredentialBundle", b"Other"))
     assert codes(audit(house.chain, bundles=[tmp_path / "bent.json"])) == ["credential_unreadable"]

@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from outside import (
@@ -664,6 +665,100 @@ def bend_document(world: World, change: Callable[[str], str]) -> Any:
 # --- credentials ----------------------------------------------------------------------------------------------------
 
 
+def uni_bundle(world: World) -> tuple[Path, Any]:
+    """Which of the files is the other issuer's is random."""
+    for path in sorted(world.bundles.glob("*.json")):
+        document = json.loads(path.read_bytes())
+        if document["anchors"][0]["issuer"] == world.issuers["uni"]:
+            return path, document
+    raise AssertionError("there is none")
+
+
+@finds("bundle_proof_wrong")
+def bundle_with_another_path(world: World) -> Answer:
+    path, document = uni_bundle(world)
+    document["inclusion"]["path"][0] = "55" * 32
+    path.write_text(json.dumps(document))
+    return with_bundles(world)
+
+
+@finds("bundle_proof_wrong")
+def bundle_of_a_larger_tree(world: World) -> Answer:
+    path, document = uni_bundle(world)
+    document["inclusion"]["treeSize"] += 1
+    path.write_text(json.dumps(document))
+    return with_bundles(world, "--no-signatures")
+
+
+@finds("credential_not_in_batch")
+def credential_changed_under_another_name(world: World) -> Answer:
+    path, _ = world.bundle()
+    path.rename(path.with_suffix(".JSON")).write_text(path.with_suffix(".JSON").read_text().replace("Zoë", "Eve"))
+    return with_bundles(world)
+
+
+@finds("credential_issuer_differs")
+def credential_of_another_issuer(world: World) -> Answer:
+    world.own_bundle(credential("own", issuer={"id": world.did("school")}), "own")
+    return with_bundles(world)
+
+
+@finds("credential_issuer_differs")
+def credential_of_a_stranger(world: World) -> Answer:
+    world.own_bundle(credential("own", issuer="https://university.example"), "own")
+    return with_bundles(world, "--no-signatures")
+
+
+@finds("credential_issuer_differs")
+def name_that_a_stranger_claims(world: World) -> Answer:
+    """An address of her own, a document that names it, a claim on chain: all but the DID's own word."""
+    [path] = (world.published / "documents" / world.issuers["uni"][2:]).iterdir()
+    did, eve = world.did(), "0x" + "e5" * 20
+    document = json.loads(path.read_text().replace(world.issuers["uni"], eve))
+    world.issuers["uni"] = eve
+    world.call("setDid", did, hashlib.sha256(canonical(document)).digest())
+    made = credential("own", issuer=did)
+    first, root, receipt = world.anchor([leaf_of(made)])
+    bundle = world.make_bundle(made, first, root, receipt) | {"issuerDocument": document}
+    (world.bundles / "own.json").write_text(json.dumps(bundle))
+    code, report = with_bundles(world)
+    beside = {"issuer_elsewhere", "issuer_left_out"}  # it is a stranger's batch, and published nowhere
+    report["findings"] = [item for item in report["findings"] if item["code"] not in beside]
+    return code, report
+
+
+@finds("status_index_differs")
+def status_in_the_list_of_another_issuer(world: World) -> Answer:
+    base = world.did("school").removeprefix("did:web:").replace(":", "/").replace("%3A", ":")
+    index = world.view("nextIndexOf")
+    entry = {
+        "type": "BitstringStatusListEntry", "statusPurpose": "revocation", "statusListIndex": str(index),
+        "statusListCredential": f"http://{base}/status/revocation/0",
+    }  # fmt: skip
+    assert any(item.get("statusBase") == f"http://{base}/status" for item in issuers_of(world)["issuers"])
+    world.own_bundle(credential("own", credentialStatus=entry), "own")
+    return with_bundles(world)
+
+
+@finds("signature_invalid", "status_index_differs", "credential_id_repeated")
+def all_of_it_in_an_envelope(world: World) -> Answer:
+    """A VC-JWT: what is in it counts as if it were in the bundle."""
+    _, document = uni_bundle(world)
+    inside = {**document["credential"], "name": "Another one"}
+    inside.pop("proof")
+    header = {"alg": "EdDSA", "kid": f"{world.did()}#key-1"}
+    parts = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (canonical(header), canonical(inside))]
+    parts.append(base64.urlsafe_b64encode(bytes(64)).rstrip(b"=").decode())
+    envelope = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"], "type": "EnvelopedVerifiableCredential",
+        "id": f"data:application/vc+jwt,{'.'.join(parts)}",
+    }  # fmt: skip
+    first, root, receipt = world.anchor([leaf_of(envelope)])
+    world.publish_batch(first, [leaf_of(envelope)])
+    (world.bundles / "own.json").write_text(json.dumps(world.make_bundle(envelope, first, root, receipt)))
+    return with_bundles(world)
+
+
 @finds("credential_not_in_batch")
 def credential_changed(world: World) -> Answer:
     path, _ = world.bundle()
@@ -759,7 +854,7 @@ def back_dated_credential(world: World) -> Answer:
 
 def own_credential_of(world: World, change: Callable[[Any], Any]) -> Answer:
     """One of the registry's, with its proof, changed and anchored anew."""
-    document = world.bundle()[1]["credential"]
+    document = uni_bundle(world)[1]["credential"]
     document["id"] += ":again"
     del document["credentialStatus"]
     change(document)

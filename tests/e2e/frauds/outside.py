@@ -197,6 +197,10 @@ class World:
         course.write_text(json.dumps(template))
         self.registry("issue", file, "--template", course, "--issuer", "school")
 
+    def did(self, issuer: str = "uni") -> str:
+        listed = json.loads((self.published / "issuers.json").read_bytes())["issuers"]
+        return str(next(item["did"] for item in listed if item["issuer"] == self.issuers[issuer]))
+
     # bundles
 
     def bundle(self, number: int = 0) -> tuple[Path, Any]:
@@ -205,6 +209,7 @@ class World:
 
     def own_bundle(self, credential: Any, name: str, **anchor: Any) -> Any:
         """A credential of the fraudster's own, anchored in a batch of its own, with a bundle that is right."""
+        credential = {"issuer": self.did(), **credential}
         first, root, receipt = self.anchor([leaf_of(credential)])
         self.publish_batch(first, [leaf_of(credential)])
         made = self.make_bundle(credential, first, root, receipt, **anchor)
