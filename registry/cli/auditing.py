@@ -9,7 +9,7 @@ import typer
 
 from registry.cli.auditreporting import tell_report
 from registry.cli.base import Command, Config, Data, Json, fail_with, load, opened
-from registry.cli.output import Output
+from registry.cli.output import Output, counted
 from registry.cli.parsing import parse_address, parse_hash
 from registry.core.errors import InputError
 
@@ -195,5 +195,5 @@ def publish(
             lambda path, content: write_if_changed(path, content, mode=0o644),
         )
         done = publishing.publish(folder)
-    out.say(f"{done.batches:,} batches in {folder}, {done.written:,} of them new.")
+    out.say(f"{counted(done.batches, 'batch', 'batches')} in {folder}, {done.written:,} of them new.")
     out.result({"folder": str(folder), "batches": done.batches, "written": done.written, "changed": done.changed})

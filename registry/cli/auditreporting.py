@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.cli.output import Output
+from registry.cli.output import Output, counted
+from registry.core.audit import Severity
 
 if TYPE_CHECKING:
     from registry.core.audit import Finding
@@ -44,15 +45,19 @@ def _tell(out: Output, report: "AuditReport", *, published: bool) -> None:
     if report.block is not None:
         number, when = report.block.number, time_text(report.block.timestamp)
         out.say(f"Read at block {number} ({hex_text(report.block.hash)}, {when}).")
-        out.say(f"{report.credentials:,} credentials in {report.batches:,} batches of {report.issuers:,} issuers.")
+        batches, issuers = counted(report.batches, "batch", "batches"), counted(report.issuers, "issuer")
+        out.say(f"{counted(report.credentials, 'credential')} in {batches} of {issuers}.")
     if report.material is not None:
-        out.say(f"Published material {report.material.hex()}: {report.leaves:,} leaves are the anchored ones.")
+        leaves = (
+            f"{counted(report.leaves, 'leaf is', 'leaves are')} the anchored {'one' if report.leaves == 1 else 'ones'}"
+        )
+        out.say(f"Published material {report.material.hex()}: {leaves}.")
     elif not published:
         out.say("No published material was named (--published), so no leaves were audited.")
     if report.bundles:
-        out.say(f"{report.bundles:,} bundles were held against them.")
+        out.say(f"{counted(report.bundles, 'bundle was', 'bundles were')} held against them.")
     if report.promises:
-        out.say(f"{report.promises:,} promises were checked.")
+        out.say(f"{counted(report.promises, 'promise was', 'promises were')} checked.")
     if report.findings:
         out.say("")
         out.table(["severity", "finding", "level", "times", "where"], _summary(report.findings), empty="")
@@ -60,17 +65,21 @@ def _tell(out: Output, report: "AuditReport", *, published: bool) -> None:
         for line in _lines(finding):
             out.say(line)
     if len(report.findings) > _SHOWN:
-        out.say(f"… and {len(report.findings) - _SHOWN:,} more findings: --json lists them all.")
+        out.say(f"… and {counted(len(report.findings) - _SHOWN, 'more finding')}: --json lists them all.")
     for reason in report.incomplete:
         out.say(f"Not audited: {reason}")
-    total = len(report.findings)
-    out.heading(
-        {
-            0: "Clean." if not total else f"Clean, with {total:,} notes for information.",
-            1: f"{total:,} findings." + (" The audit could not finish." if report.incomplete else ""),
-            3: "The audit could not finish: this is not clean.",
-        }[report.exit_code]
-    )
+    out.heading(_heading(report))
+
+
+def _heading(report: "AuditReport") -> str:
+    notes = report.count(Severity.INFO)
+    beside = f"{counted(notes, 'note')} for information" if notes else ""
+    if report.exit_code == 0:
+        return f"Clean, with {beside}." if notes else "Clean."
+    if report.exit_code == 1:
+        found = counted(len(report.findings) - notes, "finding") + (f", and {beside}" if notes else "")
+        return f"{found}." + (" The audit could not finish." if report.incomplete else "")
+    return "The audit could not finish: this is not clean."
 
 
 def _summary(findings: "tuple[Finding, ...]") -> list[list[str]]:

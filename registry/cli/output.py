@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Output", "mark_of"]
+__all__ = ["Output", "counted", "mark_of"]
 
 _PLAIN_SECONDS = 5.0  # between lines of progress, where there is no terminal
 _PLAIN_WIDTH = 200
@@ -121,6 +121,11 @@ class _PlainProgress:
             self._said_at = time.monotonic()
             sys.stderr.write(f"{self._label}: {100 * self._done // self._total} %\n")
             sys.stderr.flush()
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts; ``many`` where an "s" is not enough."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def mark_of(chain_class: str, name: str) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from registry.cli.auditreporting import write_html
-from registry.cli.output import Output
+from registry.cli.output import Output, counted
 
 if TYPE_CHECKING:
     from registry.service.auditing import Auditing, Inside
@@ -79,7 +79,7 @@ def _teller(out: Output, html: Path | None) -> Any:
         if html is not None:
             write_html(html, report, int(time.time()))
         block = f"block {report.block.number}" if report.block else "no block"
-        out.say(f"{block}: {len(report.findings):,} findings, {len(done.events):,} of them new or gone.")
+        out.say(f"{block}: {counted(len(report.findings), 'finding')}, {len(done.events):,} new or gone.")
         for reason in report.incomplete:
             out.warn(f"Not audited: {reason}")
 

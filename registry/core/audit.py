@@ -232,7 +232,7 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The credential was anchored with a proof that is not by a key of its issuer, or does not fit it."),
         ("credential_issuer_differs", credentials, critical,
          "The credential names an issuer whose DID document does not name the address that anchored it."),
-        ("voided_batch_credential", credentials, warning,
+        ("voided_batch_credential", credentials, info,
          "The credential stands in a batch that the issuer has voided: it is revoked, from its beginning."),
         ("promise_unreadable", promises, warning,
          "What was handed in is no promise; it was not audited."),

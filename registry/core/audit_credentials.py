@@ -50,11 +50,6 @@ class Lists:
     bases: Mapping[bytes, str] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
 
-    @property
-    def digest(self) -> str:
-        """Names them: what was judged by other ones may have to be judged anew."""
-        return leaf.digest(repr((sorted(self.bases.items()), sorted(self.hosts))).encode()).hex()
-
     def are_elsewhere(self, issuer: bytes, entry: object) -> bool:
         """Whether an entry names a list that is not one of the chain's: its index then is none in the sequence.
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from registry.core import leaf as leaves
-from registry.core.canonical import MAX_DEPTH, MAX_INTEGER, canonical_if_plain, canonicalize, parse_json
+from registry.core.canonical import MAX_DEPTH, MAX_INTEGER, canonicalize, parse_json
 from registry.core.errors import BundleError, InputError, ProofError
 from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, Bundle, Inclusion, Leaf
@@ -153,18 +153,10 @@ def serialize_bundle(bundle: Bundle) -> bytes:
         document["digest"] = bundle.digest.hex()
     document["leaf"] = {"canonicalization": bundle.leaf.canonicalization, "salt": base64url_text(bundle.leaf.salt)}
     document |= proof_to_json(bundle.inclusion, bundle.anchors, bundle.issuer_document)
-    lines = [b'"%b": %b' % (name.encode(), _written(name, value)) for name, value in document.items()]
+    for foreign in (bundle.credential, bundle.issuer_document):
+        canonicalize(foreign)  # orjson would write NaN as null, and the leaf would be another one
+    lines = [b'"%b": %b' % (name.encode(), orjson.dumps(value)) for name, value in document.items()]
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
-
-
-def _written(name: str, value: Any) -> bytes:
-    """What is not ours in canonical form, unless reading that back would give other numbers."""
-    if name not in ("credential", "issuerDocument"):
-        return orjson.dumps(value)
-    plain = canonical_if_plain(value)
-    if plain is None:
-        canonicalize(value)  # orjson would write NaN as null, and the leaf would be another one
-    return orjson.dumps(value) if plain is None else plain
 
 
 def proof_to_json(

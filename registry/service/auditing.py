@@ -373,8 +373,8 @@ class Auditing:
                 item = published.of(address, did)
                 return None if item is None else item.hash
 
-            options = (self.delay, self.signatures, lists.digest if lists else None)
-            memory = BundleMemory(self.file.bundles, Grounds(view, leaves, document), options, full=self.full)
+            grounds = Grounds(view, leaves, document, lists)
+            memory = BundleMemory(self.file.bundles, grounds, (self.delay, self.signatures), full=self.full)
         self._bundles = audit = BundleAudit(
             view,
             leaves,

@@ -24,7 +24,7 @@ from types import TracebackType
 
 from registry.core.audit import BatchKey
 from registry.core.audit_chain import ChainView
-from registry.core.audit_credentials import Examined
+from registry.core.audit_credentials import Examined, Lists
 from registry.core.audit_figures import DELAYS, Delays
 from registry.core.canonical import parse_json
 from registry.core.errors import InputError, ShapeError
@@ -57,7 +57,7 @@ class Grounds:
     """What bundles are judged by: the chain, leaves and documents of one audit.
 
     ``leaves``: of the batches whose anchored ones are at hand. ``document`` gives the SHA-256 of the DID document that
-    counts for an issuer's address and a DID.
+    counts for an issuer's address and a DID. ``lists``: which status entries speak of the chain's bits.
     """
 
     def __init__(
@@ -65,8 +65,11 @@ class Grounds:
         view: ChainView,
         leaves: Mapping[BatchKey, bytes],
         document: Callable[[bytes, str], bytes | None] = lambda _address, _did: None,
+        lists: Lists | None = None,
     ) -> None:
         self.view = view
+        self._lists = lists or Lists()
+        self._hosts = sorted(self._lists.hosts)
         self._leaves = leaves
         self._document = document
         self._told = {batch.key: batch for batch in view.history}
@@ -80,6 +83,8 @@ class Grounds:
             None if told is None else [told.size, told.block_number, told.block_hash.hex(), told.transaction.hex()],
             key in self._leaves,
             [self._look_up(key.issuer, *item) for item in used],
+            self._lists.bases.get(key.issuer),
+            self._hosts,
         ]
         return sha256(json.dumps(looks).encode()).digest()
 

@@ -40,6 +40,7 @@ from registry.service import operations
 from registry.service.batching import BatchState
 from registry.service.declaring import erased_in
 from registry.service.intake import COMMITMENT
+from registry.service.issuers import SELF
 from registry.store.database import AnyRow, Database
 from registry.store.tables import batches, chain_blocks, chain_status, credentials, issuers, status_requests, templates
 
@@ -230,6 +231,8 @@ def _requests(
     add up to, for each credential.
     """
     names = ("id", "action", "state", "final_block", "operation_id", "requested_at")
+    # What waits for an issuer's own signature is not the registry's to send.
+    signs_itself = set(connection.scalars(select(issuers.c.id).where(issuers.c.mode == SELF)))
     rows = connection.execute(
         select(
             *_as_they_are(credentials, "issuer_id", "credential_index", "batch_id"),
@@ -255,7 +258,7 @@ def _requests(
         place, value = _BITS[row.action]
         waiting[at].pop(place, None)
         by = _done_by(row.state, row.final_block, name, view, lookups)
-        if row.state in ("WAITING", "SENT"):
+        if row.state in ("WAITING", "SENT") and row.issuer_id not in signs_itself:
             waiting[at][place] = (row.action, _number(row.requested_at, name))
         shown[at][place] = None if by is None else value
         if place:

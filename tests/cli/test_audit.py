@@ -27,7 +27,7 @@ def folder(cli: Cli, tmp_path: Path) -> Path:
 def test_a_clean_registry(cli: Cli, folder: Path, data: Path) -> None:
     answer = cli("audit", "--published", folder, "--credentials", data / "bundles", "--database", "--cross-check")
     assert (answer.exit_code, answer.stderr) == (0, ""), answer
-    assert "12 credentials in 1 batches of 1 issuers." in answer.stdout
+    assert "12 credentials in 1 batch of 1 issuer." in answer.stdout
     assert "12 leaves are the anchored ones." in answer.stdout
     assert "12 bundles" in answer.stdout
     assert answer.stdout.rstrip().endswith("Clean.")
@@ -53,7 +53,7 @@ def test_publishing_again_changes_nothing(cli: Cli, folder: Path) -> None:
     listing = (folder / "registry.json").read_bytes()
     assert cli("publish", folder, "--json").json["written"] == 0
     assert (folder / "registry.json").read_bytes() == listing  # status lists are made anew every five minutes
-    assert "1 batches in" in cli("publish", folder).stdout
+    assert "1 batch in" in cli("publish", folder).stdout
     assert (folder / "registry.json").stat().st_mode & 0o777 == 0o644
 
 
@@ -63,7 +63,7 @@ def test_findings_end_with_1(cli: Cli, folder: Path) -> None:
     answer = cli("audit", "--published", folder)
     assert answer.exit_code == 1
     assert "CRITICAL root_mismatch" in answer.stdout
-    assert "1 findings." in answer.stdout
+    assert "1 finding." in answer.stdout
     [finding] = cli("audit", "--published", folder, "--json").json["findings"]
     assert (finding["code"], finding["where"]["first"]) == ("root_mismatch", 0)
 
@@ -225,7 +225,7 @@ def test_a_publication_may_be_behind_by_the_grace(cli: Cli, folder: Path) -> Non
     answer = cli("audit", "--published", folder, "--grace", "86400")
     assert answer.exit_code == 0
     assert "publication_behind" in answer.stdout
-    assert "Clean, with 1 notes for information." in answer.stdout
+    assert "Clean, with 1 note for information." in answer.stdout
 
 
 def test_from_inside_it_sees_what_the_registry_would_publish(cli: Cli, data: Path) -> None:
@@ -238,5 +238,5 @@ def test_from_inside_it_sees_what_the_registry_would_publish(cli: Cli, data: Pat
     connection.close()
     answer = cli("audit", "--database", "--json")
     assert answer.exit_code == 1
-    assert {item["code"] for item in answer.json["findings"]} == {"did_not_claimed", "status_list_signature"}
-    assert {item["where"]["source"] for item in answer.json["findings"]} == {"this registry"}
+    published = [item for item in answer.json["findings"] if item["where"].get("source") == "this registry"]
+    assert {item["code"] for item in published} == {"did_not_claimed", "status_list_signature"}

@@ -15,6 +15,7 @@ import pytest
 from anchors.base import RevokeBatch
 from registry.core.audit import BatchKey, Level
 from registry.core.audit_chain import AnchoredBatch, ChainView, Claim
+from registry.core.audit_credentials import Lists
 from registry.core.bundle import parse_bundle
 from registry.core.model import BatchRecord, BlockRef
 from registry.service import auditbundles, auditmemory
@@ -170,7 +171,10 @@ def test_files_that_gave_findings_are_read_again(auditor: Auditor) -> None:
 
 def test_a_file_that_went_and_came_back(auditor: Auditor, tmp_path: Path) -> None:
     auditor.audit()
+    size = auditor.memory.stat().st_size
     path = auditor.paths()[3].rename(tmp_path / "away.json")
+    assert auditor.same() == []
+    assert auditor.memory.stat().st_size < size
     assert auditor.same() == []
     assert auditor.audit().bundles == 12
     path.rename(auditor.bundles / "back.json")
@@ -276,6 +280,18 @@ def test_documents_that_bundles_bring_along_count_by_their_claim(auditor: Audito
     assert all(len(used) == 2 for _, _, _, used, _ in json.loads(data[began:-48]))  # the DID's document and its claim
 
 
+def test_proofs_that_could_not_be_judged_are_judged_again(auditor: Auditor) -> None:
+    for path in (auditor.published / "documents").rglob("*.json"):
+        path.unlink()
+    path = auditor.paths()[3]
+    document = json.loads(path.read_bytes())
+    del document["issuerDocument"]
+    path.write_text(json.dumps(document))
+    auditor.audit()
+    assert auditor.same() == [path.name]
+    assert any("key_unreachable" in reason for reason in auditor.audit().incomplete)
+
+
 KEY = BatchKey(b"\1" * 20, 0, b"\2" * 32)
 OTHER = BatchKey(b"\1" * 20, 5, b"\3" * 32)
 HASH = b"\4" * 32
@@ -318,6 +334,17 @@ def test_what_looks_the_same() -> None:
     assert grounds.digest(KEY, USED) != Grounds(VIEW, {KEY: b""}).digest(KEY, USED)
     assert grounds.digest(KEY, (("did:y", ""),)) != Grounds(VIEW, {}).digest(KEY, (("did:y", ""),))
     assert grounds.digest(KEY, ()) == Grounds(VIEW, {}, lambda *_: b"\5" * 32).digest(KEY, ())
+
+
+def test_where_lists_are_known_to_be() -> None:
+    def digest(bases: dict[bytes, str], *hosts: str) -> bytes:
+        return Grounds(VIEW, {}, lists=Lists(bases, frozenset(hosts))).digest(KEY, ())
+
+    mine = {KEY.issuer: "https://a.example/status"}
+    found = digest(mine, "a.example")
+    assert digest({**mine, b"\1": "https://b.example"}, "a.example") == found
+    others = digest({}, "a.example"), digest({KEY.issuer: "https://b.example"}, "a.example"), digest(mine, "b.example")
+    assert found not in others
 
 
 @pytest.mark.parametrize("options", [{"delay": 5}, {"signatures": False}, {"delay": 0, "signatures": False}])

@@ -309,6 +309,20 @@ def test_a_request_that_was_turned_into_another(house: House) -> None:
     assert codes(inside(house)) == ["status_not_recorded"]
 
 
+def test_a_revocation_that_waits_for_the_issuers_own_signature(house: House) -> None:
+    """What the issuer does not sign, the registry cannot send."""
+    issuer = house.hosting.create_self("alone", STRANGER)
+    [name] = house.issue(issuer, 1, "alone")
+    house.batching.seal(issuer)
+    sign_all(house)
+    house.status.request(issuer, name, "revoke")
+    house.settle()
+    house.clock.advance(3 * 86_400)
+    house.chain.mine()
+    assert [item.kind for item in house.signing.requests()] == ["revoke"]
+    assert codes(inside(house)) == []
+
+
 # --- lists ---
 
 

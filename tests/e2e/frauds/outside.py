@@ -119,12 +119,15 @@ class World:
 
     # the chain
 
-    def call(self, name: str, *values: Any, sender: str | None = None, contract: str | None = None) -> Any:
-        """A transaction of the contract's, by default from the issuer "uni"."""
-        who = sender or self.issuers["uni"]
+    def call(
+        self, name: str, *values: Any, sender: str | None = None, contract: str | None = None, issuer: str | None = None
+    ) -> Any:
+        """A transaction of the contract's, by default about and from the issuer "uni"."""
+        about = issuer or self.issuers["uni"]
+        who = sender or about
         place = Web3.to_checksum_address(contract or self.contract)
         made = self.node.web3.eth.contract(address=place, abi=ARTIFACT["abi"])
-        data = made.encode_abi(name, [Web3.to_checksum_address(self.issuers["uni"]), *values])
+        data = made.encode_abi(name, [Web3.to_checksum_address(about), *values])
         return self.node.send(who, to=place, data=data)
 
     def view(self, name: str, *values: Any) -> Any:

@@ -72,6 +72,47 @@ def test_a_registry_that_goes_on_with_a_changed_template_is_clean(world: World, 
         assert (code, report["findings"], report["incomplete"]) == (0, [], [])
 
 
+def test_nothing_is_alleged_of_an_honest_registry_in_odd_circumstances(world: World, tmp_path: Path) -> None:
+    """Others on the contract, statuses set past the registry, a thief's batch that was voided, another key."""
+    stranger = "0x" + "77" * 20
+    world.call("anchor", sha(b"theirs"), 0, 1, issuer=stranger)
+    world.call("revoke", [0], [1 << 20])
+    [(suspended,)] = world.ask("SELECT external_id FROM credentials WHERE credential_index = 5")
+    world.registry("suspend", suspended, "--issuer", "uni")
+    settle(world)
+    world.call("setSuspension", world.view("nonceOf"), [0], [0], [1 << 5])
+    first, root, _ = world.anchor([sha(b"stolen")])
+    world.call("revokeBatch", root, first)
+    batch = world.batch()
+    world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
+    world.registry("issuer", "rotate", "uni")
+    settle(world)
+    world.accept("after")
+    settle(world)
+    world.registry("publish", world.published)
+    world.registry("bundle", "--all", world.bundles)
+    (world.bundles / "package.json").write_text("{}")
+    handed = ("--credentials", world.bundles, "--promises", world.promises)
+    everything = ("--published", world.published, *handed, "--state", tmp_path / "state.json")
+    outside = {"issuer_elsewhere", "voided_batch_credential", "voided_batch_unpublished", "not_a_bundle"}
+    ours = [part for issuer in world.issuers.values() for part in ("--issuer", issuer)]
+    for more, inside, expected in (
+        ((), False, outside),
+        ((), True, outside | {"foreign_batch_voided", "status_set_elsewhere"}),
+        (ours, False, outside - {"issuer_elsewhere"}),
+    ):
+        code, report = world.audit(*everything, *more, inside=inside)
+        found = {finding["code"] for finding in report["findings"]}
+        assert (code, found, report["incomplete"]) == (0, expected, []), report["findings"]
+
+
+def settle(world: World) -> None:
+    for _ in range(3):
+        world.registry("worker", "--once")
+        world.node.rpc("anvil_mine", hex(2))
+    world.registry("worker", "--once")
+
+
 def test_a_clean_registry_of_ten_thousand(anvil_for_module: Any, tmp_path: Path) -> None:
     world = found_registry(Node(anvil_for_module(31337).url), tmp_path, sizes=(9_000, 999), batch=500)
     everything = ("--published", world.published, "--credentials", world.bundles, "--state", tmp_path / "state.json")
