@@ -164,6 +164,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The publication said that the batch is voided, and says so no more; voiding can never be taken back."),
         ("leaves_changed", published, critical,
          "The leaves are other ones than an earlier audit found at the same place; they must never change."),
+        ("lists_unpublished", published, info,
+         "The publication keeps no status lists of an issuer; those that verifiers see elsewhere were not audited."),
         ("issuer_unpublished", published, warning,
          "Batches of an issuer are published, and neither its DID nor its status lists: they could not be audited."),
         ("status_list_missing", published, critical,

@@ -319,7 +319,7 @@ class Auditing:
         self._issuers = issuers = IssuerAudit(
             view, self.chains[0].chain, self.first_block, self._incomplete, self.state, self.grace
         )
-        registries = Registries(self._incomplete)
+        registries = Registries(self._incomplete, self.state)
         here = []
         for item in publications:
             elsewhere = audit.elsewhere(item.material, item.listing)

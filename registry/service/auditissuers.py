@@ -18,6 +18,7 @@ from registry.core.errors import InputError
 from registry.core.model import BlockRef
 from registry.core.notation import LAST_SECOND, hex_text, moment_text, short, time_text
 from registry.core.status import ENTRIES_PER_LIST
+from registry.service.auditkeys import former_keys
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
 from registry.service.audittemplates import TemplateAudit
@@ -263,7 +264,7 @@ class IssuerAudit:
             expected = f"{hex_text(issuer.address)} on this chain, under assertionMethod of {issuer.did}"
             yield find("did_names_other_account", expected, short(others, 300), where)
         yield from self._claimed_document(issuer, document, where)
-        yield from self._former_keys(material.name, issuer, document, where)
+        yield from former_keys(self._state, (material.name, issuer.did), document, where)
 
     def _acts(self, address: bytes) -> bool:
         """Whether it has anchored or claimed anything: before that, there is nothing to be said of it."""
@@ -302,20 +303,6 @@ class IssuerAudit:
     def _is_claimed(self, issuer: PublishedIssuer, document: bytes) -> bool:
         return self._chain.read_claim(issuer.address, issuer.did, document, self._view.block) > 0
 
-    def _former_keys(
-        self, name: str, issuer: PublishedIssuer, document: DidDocument, where: Where
-    ) -> Iterator[Finding]:
-        """A key that was published once stays, with its end: what it signed could not be checked any more."""
-        if self._state is None:
-            return
-        place = (name, issuer.did)
-        before = self._state.keys.get(place, [])
-        for method in before:
-            if isinstance(document.key(method), KeyProblem):
-                yield find("key_removed", f"{short(method, 300)}, with its end", "no such key", where)
-        found = [method for method in _methods(document) if isinstance(document.key(method), VerificationKey)]
-        self._state.keys[place] = sorted({*before, *found})
-
     # --- status lists ---
 
     def _lists(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
@@ -327,6 +314,9 @@ class IssuerAudit:
         if self._state is not None:  # what was there once may not go, whatever is said of the issuer now
             seen = {key[1:] for key in self._state.lists if key[0] == material.name and key[1] == issuer.address}
             wanted |= {place for place in seen if place[2] * ENTRIES_PER_LIST < end}
+        if end and not wanted and issuer.status_base is None and not isinstance(material, UnsignedLists):
+            where = Where(issuer.address, source=material.name)
+            yield find("lists_unpublished", "where its status lists are", "nothing", where)
         for place in sorted(wanted):
             try:
                 yield from self._list(material, read, issuer, place)
@@ -411,7 +401,7 @@ class IssuerAudit:
         keys = _keys(issuer.did, self.documents.get((issuer.address, issuer.did)))
         report = verify_proofs(credential, keys, at, controller=issuer.did)
         named = f"a proof by a key of {issuer.did} that was good at {time_text(min(at, LAST_SECOND))}"
-        if report.status is ProofStatus.NONE:
+        if report.status is ProofStatus.NONE or credential.get("proof") == []:
             yield find("status_list_unsigned", named, "no proof", where)
         elif report.status is ProofStatus.BAD:
             bad = next(outcome for outcome in report.outcomes if outcome.status is ProofStatus.BAD)
@@ -490,12 +480,6 @@ def _read_document(issuer: PublishedIssuer, data: bytes) -> tuple[str | None, Di
         return named, parse_did_document(content, issuer.did), None
     except InputError as error:
         return named, None, error
-
-
-def _methods(document: DidDocument) -> Sequence[str]:
-    found = document.content.get("verificationMethod", [])
-    names = [method["id"] for method in found]  # parse_did_document has looked at each
-    return [f"{document.did}{name}" if name.startswith("#") else name for name in names]
 
 
 def _moments_of(credential: Mapping[str, Any]) -> list[int]:

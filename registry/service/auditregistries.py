@@ -11,7 +11,9 @@ from registry.core.audit import Finding, Where, find
 from registry.core.canonical import parse_json
 from registry.core.errors import InputError
 from registry.core.notation import short
+from registry.service.auditkeys import former_keys
 from registry.service.auditmaterial import malformed
+from registry.service.auditstate import AuditState
 from registry.service.published import MAX_DOCUMENT_BYTES, Material, MaterialMalformed, MaterialUnavailable
 from registry.standards.did.document import DidDocument, parse_did_document
 
@@ -24,8 +26,9 @@ class Registries:
     ``without_keys``: why the keys of some publications are not known; ``unasked``: of those, what could not be asked.
     """
 
-    def __init__(self, incomplete: list[str]) -> None:
+    def __init__(self, incomplete: list[str], state: AuditState | None = None) -> None:
         self._incomplete = incomplete
+        self._state = state
         self._shown: dict[str, DidDocument] = {}
         self.without_keys: list[str] = []
         self.unasked: list[str] = []
@@ -50,6 +53,7 @@ class Registries:
             return
         if data is None:
             self.without_keys.append(f"{material.name} has no keys of the registry")
+            yield from former_keys(self._state, (material.name, ""), None, Where(source=material.name))
             return
         try:
             content = parse_json(data, MAX_DOCUMENT_BYTES)
@@ -60,6 +64,7 @@ class Registries:
             yield from self._unreadable(material, wrong)
             return
         self._shown[material.name] = document
+        yield from former_keys(self._state, (material.name, ""), document, Where(source=material.name))
 
     def miss(self, material: Material) -> None:
         """A publication that could not be read."""

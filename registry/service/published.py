@@ -65,6 +65,7 @@ _MAX_PAGE_BYTES = 8 << 20
 _PAGE = 1_000
 _CHUNK = 1 << 16
 _TIMEOUT_SECONDS = 30.0  # without a byte
+_PATIENCE = 3  # requests in a row that a server may leave unanswered
 _BYTES_PER_SECOND = 20_000  # slower than that is a refusal
 _OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
 _ANCHORED = ("ANCHORED", "FINAL")
@@ -247,6 +248,7 @@ class WebMaterial:
         self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._timeout = timeout
         self._static = True
+        self._waited = 0  # requests in a row that ended without an answer in time
         self._session = requests.Session()
         self._deadline = Deadline(self._session)
         self._session.trust_env = host not in _OWN_MACHINE  # a proxy is for the world outside
@@ -338,7 +340,22 @@ class WebMaterial:
         return Listing(chain_id, contract, tuple(batches), tuple(unplaced))
 
     def _get(self, path: str, limit: int) -> bytes | None:
-        """The body, at most ``limit + 1`` bytes of it; None if there is nothing (404, 410)."""
+        """The body, at most ``limit + 1`` bytes of it; None if there is nothing (404, 410).
+
+        A server that lets us wait several times in a row is not asked any more: it could go on for as long as it likes.
+        """
+        if self._waited >= _PATIENCE:
+            raise MaterialUnavailable(f"{self.name} did not answer in time {_PATIENCE} times, and was asked no more.")
+        begun = time.monotonic()
+        try:
+            found = self._asked(path, limit)
+        except MaterialUnavailable:
+            self._waited = self._waited + 1 if time.monotonic() - begun >= self._timeout else 0
+            raise
+        self._waited = 0
+        return found
+
+    def _asked(self, path: str, limit: int) -> bytes | None:
         seconds = self._timeout + limit / _BYTES_PER_SECOND
         deadline = time.monotonic() + seconds
         headers = {"Accept": "application/json" if path.partition("?")[0].endswith((".json", "batches")) else "*/*"}
