@@ -175,6 +175,7 @@ def test_a_file_that_went_and_came_back(auditor: Auditor, tmp_path: Path) -> Non
     path = auditor.paths()[3].rename(tmp_path / "away.json")
     assert auditor.same() == []
     assert auditor.memory.stat().st_size < size
+    assert auditor.same() == []
     assert auditor.audit().bundles == 12
     path.rename(auditor.bundles / "back.json")
     assert auditor.same() == ["back.json"]

@@ -184,7 +184,7 @@ def later_than_declared(world: World) -> Answer:
     return published(world)
 
 
-@finds("mirrors_differ")
+@finds("mirrors_differ", "voided_not_on_chain")
 def mirror_with_another_state(world: World) -> Answer:
     mirror = copy_of_publication(world)
     world.bend(lambda batches: batches[0].update(state="voided"), mirror)
