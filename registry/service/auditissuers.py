@@ -445,7 +445,8 @@ class IssuerAudit:
         elif shown.valid_from < made and not self._state.reorganised:
             observed = f"one of {time_text(shown.valid_from)}"
             yield find("status_list_rolled_back", f"a list of {time_text(made)} or later", observed, where)
-        if not gone and shown.valid_from >= made:
+        # What a reorganisation took back was never so: the time of the list that follows it is the yardstick then.
+        if not gone and (shown.valid_from >= made or self._state.reorganised):
             self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
 
 

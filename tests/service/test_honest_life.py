@@ -14,7 +14,7 @@ from registry.core.audit import KINDS, Severity
 from registry.core.canonical import canonicalize, parse_json
 from registry.core.notation import hex_text
 from registry.service.auditing import Auditing, AuditReport, NamedChain
-from registry.service.auditstate import AuditState
+from registry.service.auditstate import AuditState, StateFile
 from registry.service.errors import InvalidError
 from registry.service.issuers import Issuer
 from registry.service.published import open_material
@@ -23,6 +23,7 @@ from registry.standards.did.hosted import build_did_document
 from registry.standards.proofs.creating import add_proofs
 from registry.standards.proofs.moments import parse_moment
 from registry.store.tables import credentials, status_requests
+from registry.wiring.files import write_if_changed
 from support.audits import Prepared, audit, bend, codes, copied, listing, prepare, publish
 from support.fake_chain import FakeSigner
 from support.house import House, document
@@ -492,3 +493,26 @@ def test_a_document_made_here_is_not_handed_over(house: House) -> None:
     issuer = house.hosting.create("hochschule", OWN, document=own_document(1))
     with pytest.raises(InvalidError, match="cannot be used"):
         house.hosting.hand_over(issuer, {"id": "did:web:other.example"})
+
+
+def test_a_list_of_a_branch_that_was_taken_back_is_no_yardstick(house: House, folder: Path, tmp_path: Path) -> None:
+    """The chain's time goes back with it, and what follows is older than what was seen."""
+    house.clock.advance(600)
+    house.chain.mine()
+    house.settle()
+    publish(house, folder)
+    file = StateFile(tmp_path / "state.json", write_if_changed)
+
+    def found() -> list[str]:
+        state = file.load(house.chain.chain_id, house.chain.contract)
+        report = audit(house.chain, folder, state=state, file=file)
+        file.save(state)
+        return codes(report)
+
+    assert found() == []
+    house.clock.advance(-400)
+    house.chain.reorganise(1)
+    house.settle()
+    publish(house, folder)
+    for _ in range(3):
+        assert found() == []
