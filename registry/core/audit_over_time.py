@@ -123,8 +123,9 @@ def compare_with_earlier(
             continue
         if revoked and batch.revoked is False:
             yield find("void_taken_back", "voided, as an earlier audit saw", "not voided", where)
-        if digest is not None and key in leaves and leaves[key] != digest:
-            yield find("leaves_changed", f"leaves with {_digest(digest)}", _digest(leaves[key]), where)
+        served = leaves.get(key)  # where there are none, they are missing, and that is said
+        if digest is not None and served is not None and served != digest:
+            yield find("leaves_changed", f"leaves with {_digest(digest)}", _digest(served), where)
 
 
 def gone_anchors(lost: Iterable[AnchoredBatch]) -> Iterator[Finding]:

@@ -52,24 +52,44 @@ class PromiseAudit:
         batches = {key: record for key, record in self._view.batches().items() if key.issuer in issuers}
         unread = {key.issuer for key in batches if key not in leaves}
         anchored: dict[tuple[bytes, bytes], int] = {}
+        counting: set[tuple[bytes, bytes]] = set()  # in a batch that nobody voided
         heads = {int.from_bytes(leaf[:8], sys.byteorder) for _, leaf in wanted}
         for key, record in batches.items():
             for leaf in _among(leaves.get(key, b""), heads):
                 place = (key.issuer, leaf)
                 if place in wanted:
                     anchored[place] = min(record.anchored_at, anchored.get(place, record.anchored_at))
+                    if not record.revoked_at:
+                        counting.add(place)
         replaced: dict[tuple[str, bytes, str], int] = {}
         for item in self._given:
             at = anchored.get((item.credential[1], item.leaf))
             if at is not None:
                 replaced[item.credential] = min(at, replaced.get(item.credential, at))
         for item in self._given:
-            yield from self._judge(item, anchored.get((item.credential[1], item.leaf)), replaced, unread)
+            place = (item.credential[1], item.leaf)
+            if place in anchored and place not in counting:
+                expected = f"{_name(item)} in a batch that counts"
+                yield find("promise_voided", expected, "only in one that was voided", item.where)
+            yield from self._judge(item, anchored.get(place), replaced, unread)
+        yield from self._shared()
+
+    def _shared(self) -> Iterator[Finding]:
+        """A leaf stands for one credential: promised for two, at least one of them was promised nothing."""
+        first: dict[bytes, _Given] = {}
+        for item in self._given:
+            other = first.setdefault(item.leaf, item)
+            if other.credential != item.credential:
+                expected = (
+                    f"the leaf {item.leaf.hex()} for {short(other.credential[2])} of {hex_text(other.credential[1])}"
+                )
+                observed = f"for {short(item.credential[2])} of {hex_text(item.credential[1])} as well"
+                yield find("promise_leaf_shared", expected, observed, item.where)
 
     def _judge(
         self, item: _Given, at: int | None, replaced: Mapping[tuple[str, bytes, str], int], unread: set[bytes]
     ) -> Iterator[Finding]:
-        name = f"the leaf {item.leaf.hex()} of {short(item.credential[2])}"
+        name = _name(item)
         expected = f"{name} anchored before {time_text(item.before)}"
         if at is None:
             at = replaced.get(item.credential)
@@ -84,6 +104,10 @@ class PromiseAudit:
                 return
             observed = f"not anchored at {_moment(self._view.block.timestamp)}"
             yield find("promise_broken", expected, observed, item.where)
+
+
+def _name(item: _Given) -> str:
+    return f"the leaf {item.leaf.hex()} of {short(item.credential[2])}"
 
 
 def _among(packed: bytes, heads: set[int]) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from anchors.base import RevokeBatch
 from registry.core.canonical import canonicalize
 from registry.core.errors import InputError
 from registry.core.promise import parse_promise, promise_to_json, signed_bytes
@@ -138,6 +139,28 @@ def test_a_promise_that_was_kept_late(house: House, issuer: Issuer, tmp_path: Pa
     anchored(house, issuer)
     report = audited(house, tmp_path, given)
     assert (codes(report), report.exit_code) == (["batch_anchored_late", "promise_late"], 0)
+
+
+def test_a_promise_that_was_kept_in_a_batch_that_counts_for_nothing(
+    house: House, issuer: Issuer, tmp_path: Path
+) -> None:
+    given = promised(house, issuer, "urn:example:1")
+    anchored(house, issuer)
+    [batch] = house.batching.page()
+    house.chain._send_foreign(issuer.address, house.chain.encode(RevokeBatch(issuer.address, batch.root, batch.first)))
+    for _ in range(3):
+        house.settle()
+    report = audited(house, tmp_path, given)
+    assert (codes(report), report.exit_code) == (["promise_voided"], 0)
+
+
+def test_one_leaf_that_was_promised_for_two_credentials(house: House, issuer: Issuer, tmp_path: Path) -> None:
+    first, second = promised(house, issuer, "urn:example:1"), promised(house, issuer, "urn:example:2")
+    other, _ = parse_promise(second | {"leaf": first["leaf"]})
+    given = promise_to_json(other, house.rings.signer(RING).sign(signed_bytes(other)))
+    anchored(house, issuer)
+    report = audited(house, tmp_path, first, first, given)
+    assert [(item.code, item.where.source) for item in report.findings] == [("promise_leaf_shared", "2.json")]
 
 
 def test_a_leaf_of_another_issuer_keeps_no_promise(house: House, issuer: Issuer, tmp_path: Path) -> None:
