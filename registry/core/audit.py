@@ -190,6 +190,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "The DID document is another one than the publication names, or than another copy of it shows."),
         ("key_removed", published, critical,
          "A key is gone from the DID document: what it signed can be checked no more, or by another key only."),
+        ("key_reopened", published, critical,
+         "A key counts at other times than an earlier audit saw: what it signed counts, or does not, by hindsight."),
         ("context_changed", published, critical,
          "A context has another content than is known under the same address: its terms may mean something else."),
         ("schema_changed", published, critical,

@@ -19,14 +19,14 @@ from registry.core.audit_chain import AnchoredBatch, Claim
 from registry.core.canonical import parse_json
 from registry.core.errors import InputError, ShapeError
 from registry.core.model import BatchRecord, BlockRef, StatusWords
-from registry.core.notation import chain_text, hex_text, parse_chain, parse_hex
+from registry.core.notation import chain_text, hex_text, moment_text, parse_chain, parse_hex
 from registry.service.chainreading import History, Remembered
 from registry.service.published import FolderMaterial, MaterialMalformed, MaterialUnavailable, leaves_path
 
-__all__ = ["AuditState", "Listed", "StateFile"]
+__all__ = ["AuditState", "Listed", "SeenKey", "StateFile"]
 
 _TYPE = "AuditState"
-_VERSION = 3
+_VERSION = 4
 _MAX_BYTES = 1 << 30
 
 ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
@@ -48,10 +48,23 @@ class Listed:
     stamp: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SeenKey:
+    """A key that signs credentials, as a DID document had it: SHA-256 of the key, and when it counts (Unix time)."""
+
+    digest: bytes
+    since: int | None
+    until: int | None
+
+    def __str__(self) -> str:
+        since, until = ("" if moment is None else moment_text(moment) for moment in (self.since, self.until))
+        return f"counting {f'from {since}' if since else 'from the beginning'} {f'to {until}' if until else 'for good'}"
+
+
 @dataclass
 class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
-    ``keys``: verification methods that a DID document had; ``contexts``, ``schemas``: digests by publication and URL;
+    ``keys``: of DID documents, by verification method; ``contexts``, ``schemas``: digests by publication and URL;
     ``templates``: by publication, issuer and URL the digest, and whether what was served had it.
 
     ``turns``: by publication, the last batch whose leaves were read again by turns.
@@ -73,7 +86,7 @@ class AuditState:
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
     turns: dict[str, BatchKey] = field(default_factory=dict)
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
-    keys: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    keys: dict[tuple[str, str], dict[str, SeenKey]] = field(default_factory=dict)
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
     schemas: dict[tuple[str, str], str] = field(default_factory=dict)
     templates: dict[tuple[str, bytes, str], tuple[str, bool]] = field(default_factory=dict)
@@ -93,6 +106,8 @@ class StateFile:
 
     def load(self, chain_id: int, contract: bytes) -> AuditState:
         """An empty one where there is no file yet. Raises InputError: unreadable, or about something else."""
+        if self._path.exists() and not self._path.is_file():
+            raise InputError(f"{self._path} is no file: name another one.")
         try:
             with self._path.open("rb") as file:
                 data = file.read(_MAX_BYTES + 1)
@@ -150,7 +165,11 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             [name, issuer.hex(), purpose, number, made, bits]
             for (name, issuer, purpose, number), (made, bits) in sorted(state.lists.items())
         ],
-        "keys": [[name, did, methods] for (name, did), methods in sorted(state.keys.items())],
+        "keys": [
+            [name, did, method, key.digest.hex(), key.since, key.until]
+            for (name, did), keys in sorted(state.keys.items())
+            for method, key in sorted(keys.items())
+        ],
         "contexts": [[name, url, digest] for (name, url), digest in sorted(state.contexts.items())],
         "schemas": [[name, url, digest] for (name, url), digest in sorted(state.schemas.items())],
         "templates": [
@@ -219,7 +238,9 @@ def _parse(data: bytes) -> AuditState:
             (str(name), _address(issuer), str(purpose), int(number)): (int(made), str(bits))
             for name, issuer, purpose, number, made, bits in document["lists"]
         }
-        state.keys = {(str(name), str(did)): list(map(str, found)) for name, did, found in document["keys"]}
+        for name, did, method, digest, since, until in document["keys"]:
+            key = SeenKey(_hash(digest), _moment(since), _moment(until))
+            state.keys.setdefault((str(name), str(did)), {})[str(method)] = key
         state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
         state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document["schemas"]}
         state.templates = {
@@ -231,6 +252,10 @@ def _parse(data: bytes) -> AuditState:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ShapeError(f"it is not what an audit wrote ({type(error).__name__})") from error
     return state
+
+
+def _moment(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _remembered(value: dict[str, Any]) -> Remembered:

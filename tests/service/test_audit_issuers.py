@@ -500,3 +500,67 @@ def test_a_key_that_is_taken_out_of_the_document(house: House, folder: Path, tmp
 
     put_document(house, folder, renamed)
     assert "key_removed" in codes(audit_again(house, folder, tmp_path))
+
+
+def first_key(document: Any) -> Any:
+    return next(method for method in document["verificationMethod"] if "publicKeyMultibase" in method)
+
+
+def ended(document: Any) -> None:
+    first_key(document)["expires"] = "2040-01-01T00:00:00Z"
+
+
+def ended_sooner(document: Any) -> None:
+    first_key(document)["expires"] = "2039-01-01T00:00:00Z"
+
+
+def ended_later(document: Any) -> None:
+    first_key(document)["expires"] = "2041-01-01T00:00:00Z"
+
+
+def for_good(document: Any) -> None:
+    first_key(document).pop("expires")
+
+
+def begun_sooner(document: Any) -> None:
+    first_key(document)["created"] = "2020-01-01T00:00:00Z"
+
+
+def exchanged(document: Any) -> None:
+    first_key(document)["publicKeyMultibase"] = "z6MkehRgf7yJbgaGfYsdoAsKdBPE3dj2CYhowQdcjqSJgvVd"
+
+
+def not_for_assertions(document: Any) -> None:
+    document["assertionMethod"] = [item for item in document["assertionMethod"] if not item.endswith("#key-1")]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (ended_sooner, None),
+        (ended_later, "key_reopened"),
+        (for_good, "key_reopened"),
+        (begun_sooner, "key_reopened"),
+        (exchanged, "key_removed"),
+        (not_for_assertions, "key_removed"),
+    ],
+)
+def test_what_becomes_of_a_key(
+    house: House, folder: Path, tmp_path: Path, change: Callable[[Any], None], expected: str | None
+) -> None:
+    audit_again(house, folder, tmp_path)
+    put_document(house, folder, ended)
+    assert not {"key_removed", "key_reopened"} & set(codes(audit_again(house, folder, tmp_path)))
+    put_document(house, folder, change)
+    for _ in range(2):  # what was seen first stays the yardstick
+        found = {"key_removed", "key_reopened"} & set(codes(audit_again(house, folder, tmp_path)))
+        assert found == ({expected} if expected else set())
+
+
+def test_a_key_that_was_to_end_sooner_does_not_end_later(house: House, folder: Path, tmp_path: Path) -> None:
+    for change in (ended, ended_sooner):
+        put_document(house, folder, change)
+        audit_again(house, folder, tmp_path)
+    put_document(house, folder, ended)
+    [finding] = [item for item in audit_again(house, folder, tmp_path).findings if item.code == "key_reopened"]
+    assert ("2039-01-01" in finding.expected, "2040-01-01" in finding.observed) == (True, True)

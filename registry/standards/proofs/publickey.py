@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -96,6 +97,11 @@ class PublicKey:
         if isinstance(self._key, ec.EllipticCurvePublicKey):
             return self._key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
         raise PublicKeyError("an RSA key has no raw form")
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the key as SubjectPublicKeyInfo (RFC 5280), in whatever form it was written."""
+        return sha256(self._key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
     @classmethod
     def from_multikey(cls, text: str) -> "PublicKey":
