@@ -1126,7 +1126,7 @@ def number_in_place_of_leaves(world: World) -> Answer:
     return inside(world)
 
 
-@finds("issuer_changed")
+@finds("issuer_changed", "did_not_claimed", "status_list_signature")
 def issuer_with_another_did(world: World) -> Answer:
     assert world.sql("UPDATE issuers SET did = 'did:web:other.example' WHERE name = 'uni'")
     return inside(world)
@@ -1156,7 +1156,7 @@ def revocation_asked_for_and_never_sent(world: World) -> Answer:
     return inside(world)
 
 
-@finds("chain_copy_differs")
+@finds("chain_copy_differs", "status_list_differs")
 def revocation_taken_out_of_the_copy_of_the_chain(world: World) -> Answer:
     assert world.sql("DELETE FROM chain_status")
     return inside(world)

@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -74,6 +75,13 @@ class Node:
         document = post(self.url, {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
         assert "error" not in document, document
         return document["result"]
+
+    def catch_up(self) -> None:
+        """Its time is at least that of this machine from now on."""
+        behind = int(time.time()) - self.web3.eth.get_block("latest")["timestamp"]
+        if behind > 0:
+            self.rpc("evm_increaseTime", behind)
+        self.rpc("evm_mine")
 
     def fund(self, address: str) -> None:
         self.rpc("anvil_setBalance", address, hex(10**20))
