@@ -112,6 +112,7 @@ class Auditing:
     _bundles: BundleAudit | None = field(default=None, init=False)
     _promises: PromiseFiles | None = field(default=None, init=False)
     _times: dict[int, int] = field(default_factory=dict, init=False)
+    _all_read: bool = field(default=True, init=False)
 
     def run(self, inside: Inside | None = None) -> AuditReport:
         """Raises nothing that the chain or the material could cause: that stands in the report.
@@ -344,7 +345,7 @@ class Auditing:
         about = audit.issuers(issuers.named)
         copies = registries.copies(list(about))
         # A publication that could not be read may have what the others have not.
-        all_read = len(publications) == len(self.materials)
+        all_read = self._all_read = len(publications) == len(self.materials)
         covered = {*self.expected}.union(*about.values()) if all_read else {key.issuer for key in view.batches()}
         self._findings += issuers.finish(copies, covered)
         self._findings += registries.compare(about)
@@ -365,7 +366,9 @@ class Auditing:
         found = self._issuers.documents if self._issuers and self.signatures else {}
         documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
         lists = self._issuers.lists if self._issuers else None
-        speakers = self._issuers.speakers if self._issuers else None
+        if lists is not None and not self._all_read:  # what could not be read may tell whose they are as well
+            lists = replace(lists, owners={})
+        speakers = self._issuers.speakers if self._issuers and self._all_read else None
         memory = None
         if self.file is not None and paths:
             published = Documents(found)

@@ -95,7 +95,9 @@ def test_nothing_is_alleged_of_an_honest_registry_in_odd_circumstances(world: Wo
     (world.bundles / "package.json").write_text("{}")
     handed = ("--credentials", world.bundles, "--promises", world.promises)
     everything = ("--published", world.published, *handed, "--state", tmp_path / "state.json")
-    outside = {"issuer_elsewhere", "voided_batch_credential", "voided_batch_unpublished", "not_a_bundle"}
+    outside = {
+        "issuer_elsewhere", "voided_batch_credential", "voided_batch_unpublished", "not_a_bundle", "promise_voided",
+    }  # fmt: skip
     ours = [part for issuer in world.issuers.values() for part in ("--issuer", issuer)]
     for more, inside, expected in (
         ((), False, outside),
