@@ -410,7 +410,7 @@ def pages(house: House, change: Callable[[Any], None] = lambda _: None) -> Handl
 
 def test_a_registrys_api(house: House, serve: Callable[[Handler], str]) -> None:
     report = audit(house.chain, serve(pages(house)))
-    assert (report.findings, report.exit_code, report.leaves) == ((), 0, 13)
+    assert (set(codes(report)), report.exit_code, report.leaves) == ({"lists_unpublished"}, 0, 13)
 
 
 def test_a_batch_that_the_registry_has_not_seen_on_chain_yet(house: House, serve: Callable[[Handler], str]) -> None:
