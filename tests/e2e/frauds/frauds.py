@@ -298,14 +298,21 @@ def batch_voided_after_an_audit(world: World) -> Answer:
 
 @finds("credential_not_in_batch", "leaves_missing")
 def path_that_leads_nowhere_once_the_leaves_are_gone(world: World) -> Answer:
-    """As long as its leaf is at hand, nobody computes a bundle's own proof."""
+    """As long as its leaf is at hand, only the bundle's proof is wrong; then nothing shows the credential any more."""
     path, document = world.bundle(7)
     document["inclusion"]["path"][0] = "55" * 32
     path.write_text(json.dumps(document))
-    arguments = everything_remembered(world)
+    arguments = ("--published", world.published, "--credentials", world.bundles)
+    for _ in range(2):  # what has a finding is not remembered as good
+        code, report = watched(world, *arguments)
+        places = [(item["code"], item["where"]["source"]) for item in report["findings"]]
+        assert (code, places) == (1, [("bundle_proof_wrong", path.name)])
     for file in (world.published / "leaves").rglob("*.bin"):
         file.unlink()
-    return watched(world, *arguments)
+    code, report = watched(world, *arguments)
+    wrong = [item["where"]["source"] for item in report["findings"] if item["code"] == "credential_not_in_batch"]
+    assert wrong == [path.name]
+    return code, report
 
 
 @finds("key_removed", "did_document_unclaimed", "status_list_signature", "signature_invalid")
