@@ -107,12 +107,13 @@ def run(folder: Path, at: int | None) -> Plug:
     plug.connect(house)
     try:
         ids = tell(house)
+        house.settle()
     except PulledPlug:
         Plug.disconnect(house)
-        house = house.reopen()
+        house = house.reopen()  # with a database of its own, whose commits nobody counts
         ids = tell(house)
+        house.settle()
     Plug.disconnect(house)
-    house.settle()
     check(house, ids)
     house.close()
     return plug
