@@ -240,7 +240,9 @@ class Auditing:
             return self._view_of(chain, at, read_history(chain, at, self.first_block), questions)
         state.reorganised = state.block is not None and not _has(chain, state.block)
         before = state.remembered
-        known = before if before is not None and not self.full and _is_canonical(chain, before, at) else None
+        shared = before if before is not None and _is_canonical(chain, before, at) else None
+        state.same_until = shared.history.block.timestamp if shared is not None and shared.history.block else 0
+        known = None if self.full else shared
         settled = _settled(chain, at)
         history = known.history if known else None
         if settled is not None and (history is None or history.block is None or settled.number > history.block.number):

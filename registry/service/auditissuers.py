@@ -431,10 +431,15 @@ class IssuerAudit:
             return
         key = (name, shown.issuer, shown.purpose, shown.number)
         before = self._state.lists.get(key)
+        # What a reorganisation took back was never so. A list that is dated behind the audited block may still be of
+        # the other branch: those that follow it may be older.
+        seen = min(shown.valid_from, self._view.block.timestamp)
         if before is None:
-            self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
+            self._state.lists[key] = (seen, encode_list(shown.bits))
             return
         made, text = before
+        if self._state.reorganised:
+            made = min(made, self._state.same_until)
         earlier = decode_list(text)
         gone = gone_revocations(self._view, shown, earlier)
         if gone:
@@ -442,12 +447,11 @@ class IssuerAudit:
             observed = f"{gone.bit_count()} not set any more, the first at index {index}"
             place = Where(shown.issuer, index=index, source=name)
             yield find("status_list_rolled_back", "the revocations that an earlier audit saw in it", observed, place)
-        elif shown.valid_from < made and not self._state.reorganised:
+        elif shown.valid_from < made:
             observed = f"one of {time_text(shown.valid_from)}"
             yield find("status_list_rolled_back", f"a list of {time_text(made)} or later", observed, where)
-        # What a reorganisation took back was never so: the time of the list that follows it is the yardstick then.
-        if not gone and (shown.valid_from >= made or self._state.reorganised):
-            self._state.lists[key] = (shown.valid_from, encode_list(shown.bits))
+        if not gone and shown.valid_from >= made:
+            self._state.lists[key] = (seen, encode_list(shown.bits))
 
 
 def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:

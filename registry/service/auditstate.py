@@ -93,6 +93,7 @@ class AuditState:
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     reorganised: bool = False  # whether the last audit's block is gone; not kept in the file
+    same_until: int = 0  # where it is: the time (Unix seconds) of a block that is on both branches; not kept either
 
 
 class StateFile:

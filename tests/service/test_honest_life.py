@@ -516,3 +516,52 @@ def test_a_list_of_a_branch_that_was_taken_back_is_no_yardstick(house: House, fo
     publish(house, folder)
     for _ in range(3):
         assert found() == []
+
+
+def test_a_list_of_a_branch_that_the_registry_has_not_left_yet(house: House, folder: Path, tmp_path: Path) -> None:
+    """Audited between the reorganisation and the moment at which the registry reads of it."""
+    house.clock.advance(600)
+    house.chain.mine()
+    house.settle()
+    publish(house, folder)
+    file = StateFile(tmp_path / "state.json", write_if_changed)
+
+    def found() -> list[str]:
+        state = file.load(house.chain.chain_id, house.chain.contract)
+        report = audit(house.chain, folder, state=state, file=file)
+        file.save(state)
+        return codes(report)
+
+    assert found() == []
+    house.clock.advance(-400)
+    house.chain.reorganise(1)
+    for _ in range(2):
+        assert found() == []
+    house.settle()
+    publish(house, folder)
+    for _ in range(3):
+        assert found() == []
+
+
+def test_a_reorganisation_is_no_excuse_for_a_list_of_long_before(house: House, folder: Path, tmp_path: Path) -> None:
+    """What the chain had settled by then, it has on both branches."""
+    house.chain.finalized_lag = 10
+    path = folder / "status" / address(house).hex() / "revocation" / "0.json"
+    publish(house, folder)
+    old = path.read_bytes()
+    house.clock.advance(7_200)
+    house.chain.mine(100)
+    house.settle()
+    publish(house, folder)
+    file = StateFile(tmp_path / "state.json", write_if_changed)
+
+    def found() -> list[str]:
+        state = file.load(house.chain.chain_id, house.chain.contract)
+        report = audit(house.chain, folder, state=state, file=file)
+        file.save(state)
+        return codes(report)
+
+    assert found() == []
+    house.chain.reorganise(1)
+    path.write_bytes(old)
+    assert found() == ["status_list_rolled_back"]
