@@ -19,9 +19,9 @@ from registry.core.model import AnchorEvidence, BatchRecord, BlockRef, ChainClas
 __all__ = [
     "AcceptController", "AnchorBatch", "BatchAnchored", "BatchRevoked", "Call", "CallReverted", "Chain", "ChainError",
     "ChainEvent", "ChainUnreachable", "ContractCall", "ControllerChanged", "DidClaimed", "EvidenceQuery", "Fees",
-    "IssuerState", "KeySet", "Network", "ProposeController", "Refusal", "Revoke", "RevokeBatch", "Role", "SetDid",
-    "SetKey", "SetSuspension", "Signature", "SignedTransaction", "Signer", "StatusRevoked", "SuspensionChanged",
-    "TransactionRefused", "TransactionState", "WrongChain", "WrongContract",
+    "HistoryPruned", "IssuerState", "KeySet", "Network", "ProposeController", "Refusal", "Revoke", "RevokeBatch",
+    "Role", "SetDid", "SetKey", "SetSuspension", "Signature", "SignedTransaction", "Signer", "StatusRevoked",
+    "SuspensionChanged", "TransactionRefused", "TransactionState", "WrongChain", "WrongContract",
 ]  # fmt: skip
 
 
@@ -34,6 +34,10 @@ class ChainError(RegistryError):
 
 class ChainUnreachable(ChainError):
     """No answer, or none that makes sense (down, slow, rate limited, not JSON). Nothing was learnt."""
+
+
+class HistoryPruned(ChainUnreachable):
+    """The node says that it no longer has the events of such old blocks. Newer ones may be there."""
 
 
 class WrongChain(ChainError):
@@ -359,7 +363,10 @@ class Chain(Protocol):
         ...
 
     def read_events(self, first_block: int, last_block: int) -> list[ChainEvent]:
-        """The contract's events of these blocks (both included), in order; splits ranges that a node finds too long."""
+        """The contract's events of these blocks (both included), in order; splits ranges that a node finds too long.
+
+        Raises HistoryPruned if the node says that it has given up old ones of them.
+        """
         ...
 
     # writing

@@ -10,6 +10,7 @@ from anchors.base import (
     ChainEvent,
     ControllerChanged,
     DidClaimed,
+    HistoryPruned,
     KeySet,
     StatusRevoked,
     SuspensionChanged,
@@ -31,6 +32,9 @@ _TOO_MUCH = re.compile(
     r"|reduce|narrow|query timeout",
     re.IGNORECASE,
 )
+# "No longer", in the words of nodes that give old logs up (EIP-4444 and before).
+_PRUNED = re.compile(r"pruned|old data not available|history .*(unavailable|not available)", re.IGNORECASE)
+_PRUNED_CODE = 4444
 
 
 def read_events(views: Views, first: int, last: int) -> list[ChainEvent]:
@@ -71,6 +75,8 @@ def _logs(views: Views, first: int, last: int) -> Any:
         # A missing block is named in terms of ranges by some nodes; halving down to one block tells which it was.
         if first < last and _TOO_MUCH.search(error.message):
             raise _AskForLess from None
+        if error.code == _PRUNED_CODE or _PRUNED.search(error.message):
+            raise HistoryPruned(f"{error.node} has not got events of block {first} any more: {error.message}") from None
         raise error.unusable() from None
 
 

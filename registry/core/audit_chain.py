@@ -1,6 +1,6 @@
 """Auditing what a node shows of the contract: its state against its history, and against the contract's own rules."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -8,7 +8,7 @@ from registry.core.model import BatchRecord, BlockRef, StatusWords
 from registry.core.notation import hex_text, short
 from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain", "located"]
+__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain", "located", "pruned_history", "unknown_batches"]
 
 _SHOWN = 100  # words of one issuer that are named one by one
 
@@ -46,6 +46,7 @@ class ChainView:
     ``claimed``: since when a claim that the history tells of stands in the state, 0 if it does not. ``unread``: issuers
     of whom only those words were read that an event touched. ``first_event``: the first block of which the node shows
     an event of the contract, whatever it is; what nodes prune lies before it.
+    ``since``: the first block of which it says that it still has events; None: it does not say that it gave any up.
     """
 
     chain_id: int
@@ -65,12 +66,17 @@ class ChainView:
     claimed: Mapping[Claim, int] = field(default_factory=dict)
     unread: tuple[bytes, ...] = ()
     first_event: int | None = None
+    since: int | None = None
 
     def batches(self) -> dict[BatchKey, BatchRecord]:
         """The batches that the contract has."""
         return {key: record for key, record in self.records.items() if record is not None}
 
     def incomplete(self) -> set[bytes]:
+        """Issuers of whom the history does not tell all: batches are missing, or the node says that it gave it up."""
+        return set(self.next_index) if self.since is not None else self.untold()
+
+    def untold(self) -> set[bytes]:
         """Issuers of whose batches the history does not tell all."""
         told = dict.fromkeys(self.next_index, 0)
         for batch in {batch.key: batch for batch in self.history}.values():
@@ -97,23 +103,47 @@ def located(findings: Iterable[Finding], view: ChainView) -> Iterator[Finding]:
         yield finding
 
 
-def audit_chain(view: ChainView, code_hash: bytes | None = None) -> list[Finding]:
-    """``code_hash``: the keccak-256 that the contract's code should have, if one is expected."""
+def audit_chain(
+    view: ChainView, code_hash: bytes | None = None, published: Collection[bytes] | None = None
+) -> list[Finding]:
+    """``code_hash``: the keccak-256 that the contract's code should have, if one is expected. ``published``: issuers
+    whose batches are all published somewhere, so that they can be known without events; None: all.
+    """
     findings = []
     if code_hash is not None and view.code_hash != code_hash:
         where = Where(source=f"contract {hex_text(view.contract)}")
         findings.append(find("code_hash_differs", hex_text(code_hash), hex_text(view.code_hash), where))
-    incomplete = view.incomplete()
+    incomplete, untold = view.incomplete(), view.untold()
+    if view.since is not None:
+        findings.append(pruned_history(view, None))
     findings += _audit_history(view)
     findings += _audit_voids(view, incomplete)
     for issuer, next_index in sorted(view.next_index.items()):
-        findings += _audit_sequence(view, issuer, next_index)
-        if issuer in incomplete:
+        findings += _audit_sequence(
+            view, issuer, next_index, unpublished=published is not None and issuer not in published
+        )
+        if issuer in untold:
             told = sum(batch.size for batch in view.history if batch.key.issuer == issuer)
             findings.append(find("history_incomplete", f"{next_index} indexes", f"{told} in events", Where(issuer)))
     findings += _audit_words(view, incomplete)
     findings += _audit_claims(view)
     return findings
+
+
+def pruned_history(view: ChainView, source: str | None) -> Finding:
+    """What a node says by itself. ``source``: the node, where it is not the first one."""
+    return find("history_incomplete", "all events", f"those since block {view.since}", Where(source=source))
+
+
+def unknown_batches(view: ChainView, issuers: Collection[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Of these issuers, those whose first batches are not known because the node gave up their events; and up to which
+    index.
+    """
+    for issuer in sorted(issuers) if view.since is not None else ():
+        firsts = [key.first for key in view.batches() if key.issuer == issuer]
+        end = min(firsts, default=view.next_index.get(issuer, 0))
+        if end:
+            yield issuer, end
 
 
 def _audit_history(view: ChainView) -> Iterable[Finding]:
@@ -180,9 +210,11 @@ def _audit_claims(view: ChainView) -> Iterable[Finding]:
             yield find("claim_differs", f"{expected} (Unix time), by the event", observed, Where(claim.issuer))
 
 
-def _audit_sequence(view: ChainView, issuer: bytes, next_index: int) -> Iterable[Finding]:
-    """The issuer's batches have to cover 0 to next_index, each index once."""
-    reached = 0
+def _audit_sequence(view: ChainView, issuer: bytes, next_index: int, *, unpublished: bool) -> Iterable[Finding]:
+    """The issuer's batches have to cover 0 to next_index, each index once; but for the first ones where only events
+    tell of them, and the node has given those up.
+    """
+    reached = dict(unknown_batches(view, [issuer])).get(issuer, 0) if unpublished else 0
     for key, record in sorted((key, record) for key, record in view.batches().items() if key.issuer == issuer):
         if key.first > reached:
             yield _gap(issuer, reached, key.first)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from registry.core.audit import Finding, Where, find
-from registry.core.audit_chain import ChainView
+from registry.core.audit_chain import ChainView, pruned_history
 from registry.core.model import StatusWords
 from registry.core.notation import hex_text
 
@@ -48,7 +48,9 @@ def _block(view: ChainView) -> str:
 
 def _pruned(view: ChainView, other: ChainView, name: str, found: Collection[bytes]) -> Iterator[Finding]:
     """``found``: issuers of whom the nodes show different things, and nothing more needs to be said."""
-    for issuer in sorted(other.incomplete() - view.incomplete() - set(found)):
+    if other.since is not None:
+        yield pruned_history(other, name)
+    for issuer in sorted(other.untold() - view.untold() - set(found)):
         told = sum(batch.size for batch in other.history if batch.key.issuer == issuer)
         expected = f"{other.next_index[issuer]} indexes"
         yield find("history_incomplete", expected, f"{told} in events", Where(issuer, source=name))

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from anchors.base import Chain, ChainError, ChainUnreachable, WrongChain, WrongContract
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
-from registry.core.audit_chain import ChainView, audit_chain, located
+from registry.core.audit_chain import ChainView, audit_chain, located, unknown_batches
 from registry.core.audit_figures import Delays, figures_of
 from registry.core.audit_nodes import compare_nodes
 from registry.core.audit_over_time import gone_anchors, gone_statuses
@@ -133,7 +133,9 @@ class Auditing:
             wanted = {batch.key for item in here for batch in item.listing.batches}
             questions = Questions(wanted, self.expected, self._seen_revoked(), named)
             self._view = view = self._read(block, questions)
-            self._findings += audit_chain(view)
+            published = {*answered, *self.expected}
+            self._findings += audit_chain(view, published=published)
+            self._unknown(view, published, whole=not here)
             if self.issuers is not None and self.named:
                 self._incomplete += [
                     f"{hex_text(issuer)} has anchored nothing in this contract, so that there was nothing to audit."
@@ -221,6 +223,17 @@ class Auditing:
         except MaterialMalformed as error:
             self._findings.append(malformed(material, error))
         return _Publication(material, listing, None, told=False)
+
+    def _unknown(self, view: ChainView, published: set[bytes], *, whole: bool) -> None:
+        """Batches of which only events could tell, and the node says that it gave those up. ``whole``: nobody publishes
+        anything, so that all issuers are audited.
+        """
+        about = self.issuers if self.issuers is not None else view.next_index if whole else ()
+        self._incomplete += [
+            f"The batches of {hex_text(issuer)} with the indexes 0 to {end - 1} are not known: the node has no events "
+            f"before block {view.since} any more. Name what is published of them (--published), or another node."
+            for issuer, end in unknown_batches(view, {*about} - published)
+        ]
 
     def _seen_revoked(self) -> Collection[tuple[bytes, int]]:
         """Words in which earlier audits saw revocations that no longer change; the state then knows their bits."""

@@ -198,6 +198,7 @@ def _history_to_json(history: History, records: Mapping[BatchKey, BatchRecord]) 
         ],
         "revocations": sorted(history.revocations.items()),
         "first": history.first,
+        "since": history.since,
         "records": [
             [*_key(key), record.size, record.anchored_at, record.revoked_at, record.block_number]
             for key, record in sorted(records.items(), key=lambda pair: pair[0])
@@ -271,6 +272,7 @@ def _remembered(value: dict[str, Any]) -> Remembered:
         ],
         revocations={int(number): int(count) for number, count in value["revocations"]},
         first=None if value["first"] is None else int(value["first"]),
+        since=None if value["since"] is None else int(value["since"]),
     )
     for issuer, word, block, revoked, suspended in value["words"]:
         place, states = (_address(issuer), int(word)), StatusWords(int(revoked, 16), int(suspended, 16))

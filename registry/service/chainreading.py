@@ -11,6 +11,7 @@ from anchors.base import (
     ChainEvent,
     ChainUnreachable,
     DidClaimed,
+    HistoryPruned,
     StatusRevoked,
     SuspensionChanged,
 )
@@ -36,6 +37,7 @@ class History:
 
     ``voided``: batches that ``BatchRevoked`` named, and in which block. ``told``: (revoked, suspended) for each word
     that an event touched; ``changes``: the same after each block that touched it. ``first``: the first event's block.
+    ``since``: where the node says that it has no events before a block, that block.
     """
 
     block: BlockRef | None = None
@@ -47,6 +49,7 @@ class History:
     changes: dict[Word, list[tuple[int, StatusWords]]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     first: int | None = None
+    since: int | None = None
 
     def copy(self) -> "History":
         return History(
@@ -59,6 +62,7 @@ class History:
             {word: list(states) for word, states in self.changes.items()},
             list(self.claims),
             self.first,
+            self.since,
         )
 
     def only(self, issuers: Collection[bytes]) -> "History":
@@ -73,6 +77,7 @@ class History:
             {word: states for word, states in self.changes.items() if word[0] in issuers},
             [claim for claim in self.claims if claim.issuer in issuers],
             self.first,
+            self.since,
         )
 
     def add(self, event: ChainEvent) -> None:
@@ -153,12 +158,30 @@ def read_history(chain: Chain, at: BlockRef, first_block: int, known: History | 
     """
     history = known.copy() if known else History()
     start = history.block.number + 1 if history.block else first_block
+    if history.block is None:
+        since = _first_kept(chain, start, at.number)
+        if since > start:
+            start = history.since = since
     for first in range(start, at.number + 1, _RANGE):
         for event in chain.read_events(first, min(first + _RANGE - 1, at.number)):
             history.add(event)
     _check_block(chain, at)
     history.block = at
     return history
+
+
+def _first_kept(chain: Chain, first: int, last: int) -> int:
+    """The first block whose events the node still has; the one behind ``last`` if that is none. Raises ChainError."""
+    low, high, middle = first, last + 1, first
+    while low < high:
+        try:
+            chain.read_events(middle, middle)
+        except HistoryPruned:
+            low = middle + 1
+        else:
+            high = middle
+        middle = (low + high) // 2
+    return low
 
 
 def read_chain(
@@ -212,6 +235,7 @@ def read_chain(
         },
         unread=untouched,
         first_event=history.first,
+        since=history.since,
     )
 
 

@@ -15,6 +15,7 @@ from anchors.base import (
     CallReverted,
     ChainUnreachable,
     EvidenceQuery,
+    HistoryPruned,
     Refusal,
     TransactionRefused,
     WrongChain,
@@ -511,6 +512,23 @@ def test_pruned_logs_leave_the_rest_of_the_evidence(
     node.fail("result", "eth_getLogs", result=[])
     (evidence,) = chain.read_evidence([EvidenceQuery(me, ROOT, 0, ())])
     assert (evidence.location.block_hash, evidence.location.transaction) == (state.block_hash, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [(4444, "pruned history unavailable"), (-32000, "old data not available"), (4444, "gone")]
+)
+def test_events_that_a_node_gave_up_are_told_from_a_node_that_fails(
+    local: Any, open_chain: Any, faulty_node: Any, code: int, message: str
+) -> None:
+    node = faulty_node(local.node)
+    chain = open_chain(node.url)
+    node.fail("error", "eth_getLogs", code=code, message=message)
+    with pytest.raises(HistoryPruned, match="events of block 0 any more"):
+        chain.read_events(0, 0)
+    node.fail("error", "eth_getLogs", code=-32603, message="internal error", times=None)
+    with pytest.raises(ChainUnreachable) as error:
+        chain.read_events(0, 0)
+    assert not isinstance(error.value, HistoryPruned)
 
 
 def test_logs_that_cannot_be_asked_for_are_no_evidence(local: Any, open_chain: Any, faulty_node: Any) -> None:

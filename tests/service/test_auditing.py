@@ -13,16 +13,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from anchors.base import RevokeBatch, WrongContract
+from anchors.base import BatchAnchored, RevokeBatch, WrongContract
 from registry.api.app import create_app
 from registry.core.audit_published import packed_root
 from registry.core.errors import InputError
 from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
+from registry.service.auditstate import StateFile
 from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
 from registry.service.publishing import Publication
 from registry.service.selfaudit import audit_database
 from registry.store.tables import batches, chain_status, credentials, issuers, status_requests
+from registry.wiring.files import write_if_changed
 from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.fake_chain import FakeChain
 from support.house import House, open_house
@@ -502,6 +504,60 @@ def test_a_node_without_history(house: House, folder: Path) -> None:
         block.events.clear()
     report = audit(house.chain, folder)
     assert (codes(report), report.exit_code, report.leaves) == (["history_incomplete"] * 2, 0, 13)
+
+
+def give_up_events(house: House) -> int:
+    """Those of the first batch and all before it; the first index that can still be seen anchored."""
+    first = min((item for item in house.chain.read_events(0, house.chain.head().number) if is_anchor(item)), key=place)
+    house.chain.events_since = first.block_number + 1
+    return first.size
+
+
+def is_anchor(event: Any) -> bool:
+    return isinstance(event, BatchAnchored)
+
+
+def place(event: Any) -> int:
+    return int(event.block_number)
+
+
+def test_a_node_that_says_that_it_gave_old_events_up(house: House, folder: Path, tmp_path: Path) -> None:
+    """What is published stands in for them, as the state confirms it."""
+    give_up_events(house)
+    file = StateFile(tmp_path / "state.json", write_if_changed)
+    for _ in range(2):
+        state = file.load(house.chain.chain_id, house.chain.contract)
+        report = audit(house.chain, folder, state=state, file=file)
+        file.save(state)
+        assert (set(codes(report)), report.incomplete) == ({"history_incomplete"}, ())
+        assert (report.exit_code, report.leaves) == (0, 13)
+        assert report.findings[0].observed == f"those since block {house.chain.events_since}"
+
+
+def test_without_a_publication_the_first_batches_are_not_known(house: House) -> None:
+    size = give_up_events(house)
+    report = audit(house.chain)
+    assert (set(codes(report)), report.exit_code) == ({"history_incomplete"}, 3)
+    assert f"with the indexes 0 to {size - 1} are not known" in report.incomplete[0]
+    house.chain.events_since = house.chain.head().number + 1
+    report = audit(house.chain)
+    assert (codes(report), report.exit_code) == (["history_incomplete"], 3)
+
+
+def test_a_batch_that_is_withheld_is_found_all_the_same(house: House, folder: Path) -> None:
+    give_up_events(house)
+    bend(folder, lambda document: document["batches"].pop(0))
+    bend(folder, lambda document: document["batches"].pop(0))
+    assert "sequence_gap" in codes(audit(house.chain, folder))
+
+
+def test_a_second_node_that_gave_old_events_up(house: House, folder: Path) -> None:
+    other = copy.copy(house.chain)
+    other.events_since = house.chain.head().number
+    chains = [NamedChain("node", house.chain), NamedChain("second", other)]
+    report = Auditing(chains, [open_material(str(folder))]).run()
+    assert (set(codes(report)), report.incomplete, report.exit_code) == ({"history_incomplete"}, (), 0)
+    assert {finding.where.source for finding in report.findings} == {"second"}
 
 
 def test_a_revocation_taken_back(house: House) -> None:

@@ -110,6 +110,7 @@ class FakeChain:
         self.automine = True
         self.unreachable = False
         self.pruned = False  # no logs any more
+        self.events_since = 0  # it refuses to tell events of older blocks
         self.finalized_lag: int | None = 0
         self.base_fee = GWEI
         self.fee_cap = 1_000 * GWEI
@@ -243,6 +244,8 @@ class FakeChain:
 
     @_asked
     def read_events(self, first_block: int, last_block: int) -> list[ChainEvent]:
+        if first_block < self.events_since:
+            raise base.HistoryPruned(f"no events of block {first_block} any more")
         if self.pruned:
             return []
         return [event for block in self.blocks[first_block : last_block + 1] for event in block.events]
