@@ -259,7 +259,9 @@ class _Part:
     def _used(self, examined: Examined | None) -> Used | None:
         if examined is None or examined.findings:
             return None
-        return () if self._signatures is None else self._signatures.used()
+        if self._signatures is None:
+            return ()
+        return None if self._signatures.excused else self._signatures.used()
 
     def _with_signature(self, bundle: Bundle, examined: Examined, incomplete: list[str]) -> Examined:
         """What is not the anchored credential has no time at which its proofs could be judged."""

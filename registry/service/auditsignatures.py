@@ -17,7 +17,8 @@ __all__ = ["Documents", "SignatureAudit"]
 
 T = TypeVar("T")
 
-_CODES = {ProofCode.CREATED_IN_FUTURE: "proof_after_anchor", ProofCode.KEY_OUT_OF_INTERVAL: "key_outside_interval"}
+_ENDED = "key_outside_interval"
+_CODES = {ProofCode.CREATED_IN_FUTURE: "proof_after_anchor", ProofCode.KEY_OUT_OF_INTERVAL: _ENDED}
 
 _BROUGHT = 100  # documents that came with bundles and are remembered
 
@@ -52,6 +53,7 @@ class SignatureAudit:
         self._brought_before: dict[int, tuple[Mapping[str, Any], str, DidDocument | None]] = {}
         self._address = b""
         self._used: set[tuple[str, str]] = set()
+        self.excused = False  # whether the last one is passed over only because it is revoked
         self._judging = Judging(DidResolver(None, lambda: 0), lambda: 0, pinned=self._look_up)
 
     def examine(
@@ -67,6 +69,7 @@ class SignatureAudit:
         ``alone``: nothing but its proofs speaks for it. Adds to ``incomplete``; never raises.
         """
         self._used.clear()
+        self.excused = False
         address = where.issuer
         if credential is None or address is None or where.root is None or where.first is None:
             return
@@ -83,7 +86,11 @@ class SignatureAudit:
         moment = time_text(min(record.anchored_at, LAST_SECOND))
         if report.status is ProofStatus.BAD:
             bad = [item for item in report.outcomes if item.status is ProofStatus.BAD and item.code not in _COVERED]
-            for code, outcome in _by_code(bad).items():
+            found = _by_code(bad)
+            # Sealed before its key was known to be compromised: the issuer's remedy is to revoke it (docs/adr/143).
+            if _ENDED in found and (record.revoked_at or self._is_revoked(where)):
+                self.excused = found.pop(_ENDED) is not None
+            for code, outcome in found.items():
                 by = f" ({short(outcome.verification_method, 200)})" if outcome.verification_method else ""
                 observed = f"{outcome.code}: {outcome.detail}{by}"
                 expected = f"a proof by a key of {short(did, 200)}, made by {moment}"
@@ -96,6 +103,11 @@ class SignatureAudit:
             incomplete.append(
                 f"{where.source} carries no proof and comes without its bundle: anybody can have made it."
             )
+
+    def _is_revoked(self, where: Where) -> bool:
+        if where.issuer is None or where.index is None:
+            return False
+        return self._view.status(where.issuer, where.index)[0]
 
     def used(self) -> tuple[tuple[str, str], ...]:
         """What the last bundle was judged by: DIDs that were looked up (and ""), or whose claim (and its hash)."""

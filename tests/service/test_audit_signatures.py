@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from anchors.base import Revoke
 from registry.core.bundle import parse_bundle
 from registry.service.auditing import AuditReport
 from registry.standards.proofs.creating import add_proofs
@@ -95,7 +96,16 @@ def test_a_key_that_had_ended(house: House, folder: Path, monkeypatch: pytest.Mo
     for _ in range(3):
         house.settle()
     publish(house, folder)
-    assert codes(judged(house, folder, anchor(house, folder, credential))) == ["key_outside_interval"]
+    path = anchor(house, folder, credential)
+    assert codes(judged(house, folder, path)) == ["key_outside_interval"]
+    # The remedy of who seals a batch and then learns that its key is somebody else's, too.
+    bundle = json.loads(path.read_bytes())
+    index = bundle["anchors"][0]["firstIndex"] + bundle["inclusion"]["leafIndex"]
+    issuer = house.issuers.look_up("uni").address
+    house.chain._send_foreign(issuer, house.chain.encode(Revoke(issuer, (0,), (1 << index - 1,))))
+    assert codes(judged(house, folder, path)) == ["key_outside_interval"]  # another one
+    house.chain._send_foreign(issuer, house.chain.encode(Revoke(issuer, (0,), (1 << index,))))
+    assert codes(judged(house, folder, path)) == []
 
 
 def test_a_credential_that_another_ones_address_anchored(house: House, folder: Path) -> None:
