@@ -11,7 +11,6 @@ from registry.cli.auditreporting import tell_report
 from registry.cli.base import Command, Config, Data, Json, fail_with, load, opened
 from registry.cli.output import Output, counted
 from registry.cli.parsing import parse_address, parse_hash
-from registry.core.errors import InputError
 
 if TYPE_CHECKING:
     from registry.service.auditing import Auditing, AuditReport, Inside
@@ -100,7 +99,9 @@ def audit(
     from registry.service.published import open_material
 
     if not watch and (webhook is not None or metrics_port is not None):
-        raise InputError("--webhook and --metrics-port belong to --watch.")
+        raise typer.BadParameter("--webhook and --metrics-port belong to --watch.")
+    if did is not None and not did.startswith("did:web:"):
+        raise typer.BadParameter("--did needs a did:web, as an issuer's credentials name it (did:web:example.org:…).")
 
     out = Output(as_json)
     address = parse_address(contract, "--contract") if contract else None
@@ -155,7 +156,7 @@ def audit(
 
             watch_audit(out, auditing, inside, state, every, webhook, metrics_port, html)
         report = _run_once(auditing, inside, state)
-    tell_report(out, report, html, published=bool(places))
+    tell_report(out, report, html, published=bool(places), inside=inside is not None)
     raise typer.Exit(report.exit_code)
 
 

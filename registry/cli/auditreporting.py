@@ -18,14 +18,16 @@ _SHOWN = 200  # findings in the text for people; --json has them all
 _PLACES = 3  # of each kind in the table
 
 
-def tell_report(out: Output, report: "AuditReport", html: Path | None, *, published: bool) -> None:
+def tell_report(
+    out: Output, report: "AuditReport", html: Path | None, *, published: bool, inside: bool = False
+) -> None:
     """Everything about one audit; the time of the report is that of the call."""
     from registry.service.auditreport import report_to_json
 
     now = int(time.time())
     if html is not None:
         write_html(html, report, now)
-    _tell(out, report, published=published)
+    _tell(out, report, published=published, inside=inside)
     if html is not None:
         out.say(f"The report is in {html}.")
     out.result(report_to_json(report, now))
@@ -38,7 +40,7 @@ def write_html(path: Path, report: "AuditReport", now: int) -> None:
     write_if_changed(path, report_to_html(report, now).encode(), mode=0o644)
 
 
-def _tell(out: Output, report: "AuditReport", *, published: bool) -> None:
+def _tell(out: Output, report: "AuditReport", *, published: bool, inside: bool) -> None:
     from registry.core.notation import chain_text, hex_text, time_text
 
     out.say(f"Contract {hex_text(report.contract)} on {chain_text(report.chain_id)}.")
@@ -58,6 +60,8 @@ def _tell(out: Output, report: "AuditReport", *, published: bool) -> None:
         out.say(f"{counted(report.bundles, 'bundle was', 'bundles were')} held against them.")
     if report.promises:
         out.say(f"{counted(report.promises, 'promise was', 'promises were')} checked.")
+    if inside and report.block is not None:
+        out.say("The registry's own tables were held against the chain.")
     if report.findings:
         out.say("")
         out.table(["severity", "finding", "level", "times", "where"], _summary(report.findings), empty="")

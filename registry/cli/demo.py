@@ -68,4 +68,7 @@ def _next_steps(out: Output, example: str | None, revoked: str | None, data: Pat
     if revoked:
         out.say(f"  registry verify -v {revoked} --data {data}")
     out.say(f"  registry batches --data {data}")
+    out.say(f"  registry publish {data / 'published'} --data {data}")
+    bundles = f"--credentials {data / 'bundles'}"
+    out.say(f"  registry audit --published {data / 'published'} {bundles} --html {data / 'audit.html'} --data {data}")
     out.say(f"  registry serve --data {data}")

@@ -16,6 +16,7 @@ import typer
 
 from registry.cli.auditreporting import write_html
 from registry.cli.output import Output, counted
+from registry.core.errors import InputError
 
 if TYPE_CHECKING:
     from registry.service.auditing import Auditing, Inside
@@ -53,7 +54,10 @@ def watch_audit(
             from registry.service.auditmetrics import AuditMetrics
 
             metrics = AuditMetrics(lambda: int(time.time()))
-            port, end = metrics.serve(metrics_port)
+            try:
+                port, end = metrics.serve(metrics_port)
+            except OSError as error:
+                raise InputError(f"--metrics-port {metrics_port} cannot be used: {error.strerror}.") from error
             stack.callback(end)
             seen.append(metrics.observe)
             out.say(f"Metrics: http://127.0.0.1:{port}/metrics")

@@ -143,6 +143,8 @@ def leaves_path(key: BatchKey) -> str:
 
 def open_material(place: str) -> "FolderMaterial | WebMaterial":
     """``place``: a folder, or the address of one on the web, or of a registry. Asks nothing yet. Raises InputError."""
+    if not place:
+        raise InputError("The place of a publication is empty: name a folder, or an address on the web.")
     if "://" in place:
         return WebMaterial(place)
     return FolderMaterial(Path(place))
@@ -373,6 +375,9 @@ class WebMaterial:
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             if time.monotonic() > deadline:
                 raise MaterialUnavailable(f"{self.name} is too slow to be read.") from error
+            if error.args and isinstance(getattr(error.args[0], "reason", None), urllib3.exceptions.NewConnectionError):
+                message = f"{self.name} cannot be reached: look at the address, or try again later."
+                raise MaterialUnavailable(message) from error
             kind = type(error).__name__
             raise MaterialUnavailable(f"{self.name} did not serve {short(path)} to its end ({kind}).") from error
 

@@ -56,9 +56,12 @@ def audited_outside(
     nodes = list(urls) or [url.get_secret_value() for url in settings.rpc_urls]
     if not nodes:
         raise InputError("No node is named: use --rpc URL, or set REGISTRY_RPC_URLS.")
-    wanted = chain_id or settings.chain_id or ask_chain_id(nodes, settings.rpc_timeout_seconds)
+    failures: list[str] = []
+    wanted = chain_id or settings.chain_id or ask_chain_id(nodes, settings.rpc_timeout_seconds, failures)
     if wanted is None:
-        raise InputError("None of the nodes says on which chain it is. Name it with --chain-id, or ask other nodes.")
+        raise InputError(
+            f"No node says on which chain it is: {'; '.join(failures)}. Look at --rpc, or ask other nodes."
+        )
     recorded = find_deployment(wanted, settings.deployments_dir)
     address = contract or settings.contract_address or (recorded.address if recorded else contract_address())
     first = (recorded.block_number or 0) if recorded and recorded.address == address else 0

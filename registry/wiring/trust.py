@@ -189,15 +189,19 @@ def _clock() -> int:
     return int(time.time())
 
 
-def ask_chain_id(urls: Sequence[str], timeout: float) -> int | None:
-    """On which chain the first node is that says so; None if none does."""
+def ask_chain_id(urls: Sequence[str], timeout: float, failures: list[str] | None = None) -> int | None:
+    """On which chain the first node is that says so; None if none does: ``failures`` then says why."""
     for url in urls:
         transport = HttpTransport(url)
         try:
             answer = parse_json(transport.post(b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}', timeout))
             return int(answer["result"], 16)
-        except (ChainError, InputError, KeyError, TypeError, ValueError):
-            continue
+        except ChainError as error:
+            reason = str(error)
+        except (InputError, KeyError, TypeError, ValueError):
+            reason = f"{transport.name}: the answer is none of an Ethereum node"
         finally:
             transport.close()
+        if failures is not None:
+            failures.append(reason)
     return None

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -166,7 +167,36 @@ def without_time(answer: Answer) -> str:
 
 
 def test_switches_of_watching_belong_to_it(cli: Cli) -> None:
-    assert cli("audit", "--metrics-port", 0).exit_code == 3
+    assert cli("audit", "--metrics-port", 0).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "says"),
+    [
+        (["--did", "uni"], 2, "--did needs a did:web"),
+        (["--published", ""], 3, "place of a publication is empty"),
+        (["--rpc", "http://127.0.0.1:1"], 3, "No node says on which chain it is: 127.0.0.1:1: connection refused"),
+        (["--published", "http://127.0.0.1:1"], 3, "http://127.0.0.1:1 cannot be reached"),
+    ],
+)
+def test_a_mistake_is_named(cli: Cli, arguments: list[str], exit_code: int, says: str) -> None:
+    done = cli("audit", *arguments)
+    assert done.exit_code == exit_code
+    assert says in " ".join((done.stdout + done.stderr).replace("│", " ").split())
+
+
+def test_a_port_that_is_taken_is_named(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cli("audit", "--watch", "--metrics-port", port)
+    assert done.exit_code == 3
+    assert f"--metrics-port {port} cannot be used" in done.stderr
+
+
+def test_it_says_that_the_tables_were_audited(cli: Cli, folder: Path) -> None:
+    words = "The registry's own tables were held against the chain."
+    assert words in cli("audit", "--published", folder, "--database").stdout
+    assert words not in cli("audit", "--published", folder).stdout
 
 
 def test_watching_a_folder_of_bundles(data: Path, folder: Path, bundle: Path, tmp_path: Path) -> None:
