@@ -45,7 +45,14 @@ class WrongChain(ChainError):
 
 
 class WrongContract(ChainError):
-    """There is no contract at the address, or its code is not the registry contract's."""
+    """There is no contract at the address, or its code is not the registry contract's.
+
+    ``what`` says just that; the whole text also what a registry's operator can do.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}: {advice}" if advice else what)
+        self.what = what
 
 
 class CallReverted(ChainError):

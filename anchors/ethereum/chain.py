@@ -100,15 +100,15 @@ class EthereumChain:
         code = self.code(self._contract)
         if not code:
             raise WrongContract(
-                f"there is no contract at 0x{self._contract.hex()} on chain {self._chain_id}: deploy it with "
-                "`registry deploy`, or set REGISTRY_CONTRACT to where it is"
+                f"there is no contract at 0x{self._contract.hex()} on chain {self._chain_id}",
+                "deploy it with `registry deploy`, or set REGISTRY_CONTRACT to where it is",
             )
         found = keccak(code)
         if found != self._code_hash:
             raise WrongContract(
                 f"the contract at 0x{self._contract.hex()} on chain {self._chain_id} has the code hash "
-                f"0x{found.hex()}, not the registry contract's 0x{self._code_hash.hex()}: set "
-                "REGISTRY_CONTRACT to the right address"
+                f"0x{found.hex()}, not the registry contract's 0x{self._code_hash.hex()}",
+                "set REGISTRY_CONTRACT to the right address",
             )
         return found
 

@@ -140,7 +140,8 @@ class Views(Reader):
     def _wrong(self) -> WrongContract:
         return WrongContract(
             f"there is no registry contract at {hex_data(self.contract)} on chain {self.chain_id} "
-            f"(asked at {self.node.name}): set REGISTRY_CONTRACT to the right address"
+            f"(asked at {self.node.name})",
+            "set REGISTRY_CONTRACT to the right address",
         )
 
     @staticmethod

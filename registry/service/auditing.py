@@ -156,8 +156,10 @@ class Auditing:
             self._times = block_times(self.chains[0].chain, (number for number, _ in view.revocations))
         except WrongContract as error:
             where = Where(source=self.chains[0].name)
-            self._findings.append(find("code_hash_differs", "the registry contract's code", str(error), where))
-            self._incomplete.append("Nothing else was audited, as the contract is another one.")
+            self._findings.append(find("code_hash_differs", "the registry contract's code", error.what, where))
+            self._incomplete.append(
+                "Nothing else was audited, as the contract is another one: are contract, chain and node the right ones?"
+            )
         except ChainError as error:
             self._incomplete.append(f"The chain could not be read: {error}")
         return self._report(block)

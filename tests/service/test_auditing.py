@@ -487,11 +487,12 @@ def test_a_reorganisation_while_the_chain_is_read(house: House) -> None:
 def test_another_code(house: House) -> None:
     def refuse(name: str, _when: str) -> None:
         if name == "check":
-            raise WrongContract("the code hash is another one")
+            raise WrongContract("the code hash is another one", "for the operator")
 
     house.chain.fault = refuse
     report = audit(house.chain)
     assert (codes(report), report.exit_code, len(report.incomplete)) == (["code_hash_differs"], 1, 1)
+    assert report.findings[0].observed == "the code hash is another one"
     house.chain.fault = lambda _name, _when: None
     other = copy.copy(house.chain)
     other.fault = refuse

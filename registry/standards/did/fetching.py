@@ -130,7 +130,8 @@ class HttpsFetcher:
         client.endheaders()
         response = client.getresponse()
         if response.status != 200:
-            raise DidUnreachable(f"{netloc} answered with status {response.status}; redirects are not followed")
+            hint = "; redirects are not followed" if 300 <= response.status < 400 else ""
+            raise DidUnreachable(f"{netloc} answered with status {response.status}{hint}")
         if response.getheader("Content-Encoding", "identity").lower() != "identity":
             raise DidUnreachable(f"{netloc} sent a compressed document, which was not asked for")
         body = bytearray()
