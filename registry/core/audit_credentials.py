@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -18,15 +18,15 @@ from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
 from registry.core.status import list_and_entry
 
-__all__ = ["CredentialAudit", "Examined", "Lists", "late_finding", "wrong_status"]
+__all__ = ["NOWHERE", "CredentialAudit", "Examined", "Lists", "late_finding", "wrong_status"]
 
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _OWN_FORM = re.compile(r".*/status/(?:revocation|suspension)/[0-9]+")  # as this registry names its lists
+NOWHERE = Where()
 _ENTRIES = 16  # no credential has more status entries than a few
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(NamedTuple):
     """What one bundle shows by itself. ``identifier``: SHA-256 of issuer and id, None where it proves no place.
 
     ``transaction``: the one that it names for a batch that the contract does not have. ``doubt``: what of it could not
@@ -36,7 +36,7 @@ class Examined:
     findings: tuple[Finding, ...] = ()
     identifier: bytes | None = None
     name: str = ""
-    where: Where = field(default_factory=Where)
+    where: Where = NOWHERE
     transaction: bytes | None = None
     delay: int | None = None
     doubt: str | None = None

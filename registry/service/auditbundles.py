@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
-from registry.core.audit_credentials import CredentialAudit, Examined, Lists
+from registry.core.audit_credentials import NOWHERE, CredentialAudit, Examined, Lists
 from registry.core.audit_issuers import Speakers
 from registry.core.audit_plain import PlainAudit
 from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
@@ -135,7 +135,7 @@ class BundleAudit:
     def _note(self, item: Examined | None) -> Iterator[Finding]:
         if item is None:
             return
-        self.count += item.where != Where() or not item.findings
+        self.count += item.where != NOWHERE or not item.findings
         if item.transaction is not None and len(self._asked) < _ASKED:
             self._asked.append(item)
         yield from self.audit.note(item)
@@ -246,7 +246,7 @@ class _Part:
         if self._signatures is None:
             return examined
         found = tuple(self._signatures.examine(value, None, examined.where, incomplete, alone=True))
-        return replace(examined, findings=(*examined.findings, *found))
+        return examined._replace(findings=(*examined.findings, *found))
 
     def _is_anothers(self, bundle: Bundle) -> bool:
         """Whether it has an anchor in the contract, and none of an issuer whom the audit is about."""
@@ -266,7 +266,7 @@ class _Part:
         if self._signatures is None or any(item.code == "credential_not_in_batch" for item in examined.findings):
             return examined
         found = tuple(self._signatures.examine(bundle.credential, bundle.issuer_document, examined.where, incomplete))
-        return replace(examined, findings=(*examined.findings, *found)) if found else examined
+        return examined._replace(findings=(*examined.findings, *found)) if found else examined
 
 
 def _in_envelope(credential: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
