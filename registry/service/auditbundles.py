@@ -22,6 +22,7 @@ from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
 from registry.core.bundle_reading import BundleReader
 from registry.core.canonical import parse_json
 from registry.core.credential import is_enveloped
+from registry.core.declared import Declared
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
@@ -77,7 +78,7 @@ class BundleAudit:
         self,
         view: ChainView,
         leaves: dict[BatchKey, bytes],
-        delay: int | None = None,
+        declared: Declared | None = None,
         processes: int = 0,
         documents: _Documents | None = None,
         memory: BundleMemory | None = None,
@@ -86,7 +87,7 @@ class BundleAudit:
         bases: Mapping[str, tuple[bytes, str]] | None = None,
         speakers: Speakers | None = None,
     ) -> None:
-        self._part = _Part(_Given(view, leaves, delay, documents, issuers, lists, bases or {}, speakers))
+        self._part = _Part(_Given(view, leaves, declared, documents, issuers, lists, bases or {}, speakers))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
@@ -165,7 +166,7 @@ class BundleAudit:
 class _Given:
     view: ChainView
     leaves: dict[BatchKey, bytes]
-    delay: int | None
+    declared: Declared | None
     documents: _Documents | None
     issuers: Collection[bytes] | None
     lists: Lists | None
@@ -182,12 +183,12 @@ class _Part:
         self.audit = CredentialAudit(
             given.view,
             given.leaves.get,
-            given.delay,
+            given.declared,
             given.lists,
             given.speakers,
             paths=given.documents is not None,
         )
-        self._plain = PlainAudit(given.view, given.bases, given.delay)
+        self._plain = PlainAudit(given.view, given.bases, given.declared)
         self._reader = BundleReader()
 
     def examine(self, paths: Sequence[Path | str]) -> _Answer:
