@@ -253,7 +253,7 @@ def _parse(data: bytes) -> AuditState:
         }
         state.delays = {
             (str(name), _address(issuer)): tuple((int(since), _moment(seconds)) for since, seconds in delays)
-            for name, issuer, delays in document.get("delays", [])
+            for name, issuer, delays in document["delays"]
         }
         state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
         state.pending = [dict(value) for value in document["pending"]]
