@@ -146,7 +146,9 @@ class PublishedAudit:
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
         elif len(leaves) != record.size * HASH_BYTES:
-            yield find("leaves_malformed", f"{record.size * HASH_BYTES} bytes", f"{len(leaves)} bytes", where)
+            expected = record.size * HASH_BYTES
+            observed = f"{len(leaves)} bytes" if len(leaves) < expected else "more"  # and how many, nobody has read
+            yield find("leaves_malformed", f"{expected} bytes", observed, where)
         elif (root := packed_root(leaves)) != key.root:
             yield find("root_mismatch", f"root {key.root.hex()}", f"leaves with the root {root.hex()}", where)
         else:
@@ -205,12 +207,14 @@ def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[
         yield find("batch_anchored_late", expected, f"after {late} seconds", where)
 
 
-def repeated_leaves(leaves: Mapping[BatchKey, bytes], sources: Mapping[BatchKey, str]) -> Iterator[Finding]:
-    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones.
+def repeated_leaves(
+    leaves: Mapping[BatchKey, bytes], sources: Mapping[BatchKey, str], records: Mapping[BatchKey, BatchRecord]
+) -> Iterator[Finding]:
+    """Leaves that occur more than once: one finding for each batch that holds repeats of what was anchored before.
 
-    ``leaves``: packed, of every batch whose anchored ones were published; ``sources``: by whom.
+    ``leaves``: packed, of every batch whose anchored ones were published; ``sources``: by whom; ``records``: of each.
     """
-    keys = sorted(leaves)
+    keys = sorted(leaves, key=lambda key: (records[key].block_number, key))
     suspects = _repeated_heads([leaves[key] for key in keys])
     if not suspects:
         return

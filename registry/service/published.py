@@ -224,8 +224,12 @@ class FolderMaterial:
                 raise MaterialUnavailable(f"There is no folder {self._folder}.") from None
             return None
         except OSError as error:
-            if opened and (self._folder / name).is_symlink():
-                raise MaterialMalformed(f"{name} is a symbolic link; links are not followed") from error
+            place = self._folder / name
+            link = next((part for part in (place, *place.parents[: name.count("/")]) if part.is_symlink()), None)
+            if opened and link is not None:
+                raise MaterialMalformed(
+                    f"{link.relative_to(self._folder)} is a symbolic link; links are not followed"
+                ) from error
             raise MaterialUnavailable(f"{name} in {self._folder} cannot be read: {error.strerror}.") from error
         finally:
             for number in opened if descriptor is None else [*opened, descriptor]:

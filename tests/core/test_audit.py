@@ -114,7 +114,7 @@ class World:
     def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
         audit = PublishedAudit(self.view)
         findings = [finding for item in published or self.published() for finding in audit.add(*item)]
-        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {})]
+        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {}, self.view.batches())]
 
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
@@ -385,11 +385,15 @@ def test_leaves_with_another_root(world: World, change: Callable[[bytes], bytes]
     assert codes(world.audit(material)) == ["root_mismatch"]
 
 
-@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: p + p[:32], lambda _: b""])
-def test_leaves_of_the_wrong_length(world: World, change: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    ("change", "observed"),
+    [(lambda p: p[:-1], "159 bytes"), (lambda p: p + p[:1], "more"), (lambda _: b"", "0 bytes")],
+)
+def test_leaves_of_the_wrong_length(world: World, change: Callable[[bytes], bytes], observed: str) -> None:
     material = world.published()
     material[0] = (material[0][0], change(world.leaves[0]))
-    assert codes(world.audit(material)) == ["leaves_malformed"]
+    [finding] = world.audit(material)
+    assert (finding.code, finding.expected, finding.observed) == ("leaves_malformed", "160 bytes", observed)
 
 
 def test_another_size(world: World) -> None:
@@ -476,6 +480,14 @@ def test_a_leaf_repeated_for_another_issuer(world: World) -> None:
     assert finding.code == "leaf_repeated"
     assert "as well" in finding.observed
     assert "of issuer 0x" in finding.observed
+
+
+def test_a_repeated_leaf_is_found_where_it_was_anchored_later(world: World) -> None:
+    """Whoever has a low address may be the one who copied."""
+    world.anchor([], issuer=b"\x00" * 20, leaves=world.leaves[1][64:96])
+    [finding] = world.audit()
+    assert (finding.where.issuer, finding.where.index) == (b"\x00" * 20, 14)
+    assert f"index 7 of issuer 0x{ISSUER.hex()} as well" in finding.observed
 
 
 def test_leaves_that_only_begin_alike_are_no_repeats(world: World) -> None:

@@ -299,13 +299,23 @@ def bend_issuers(folder: Path, change: Callable[[list[dict[str, Any]]], None]) -
     (folder / "issuers.json").write_text(json.dumps(listing))
 
 
-@pytest.mark.parametrize("name", ["issuers.json", "list", "document"])
+@pytest.mark.parametrize("name", ["issuers.json", "did.json", "list", "document"])
 def test_links_are_not_followed(house: House, folder: Path, tmp_path: Path, name: str) -> None:
     places = {"list": list_file(house, folder), "document": document_file(house, folder)}
     path = places.get(name, folder / name)
+    shutil.copy(places["document"], folder / "did.json")
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_folders_that_are_links_are_not_followed(house: House, folder: Path, tmp_path: Path) -> None:
+    (folder / "documents").rename(tmp_path / "elsewhere")
+    (folder / "documents").symlink_to(tmp_path / "elsewhere")
+    findings = audit(house.chain, folder).findings
+    assert {(item.code, item.observed) for item in findings} == {
+        ("material_malformed", "documents is a symbolic link; links are not followed")
+    }
 
 
 @pytest.mark.parametrize(
@@ -371,6 +381,19 @@ def test_a_document_that_names_another_account(house: House, folder: Path) -> No
     assert codes(audit(house.chain, folder)) == ["did_names_other_account", "did_document_unclaimed"]
 
 
+def test_a_document_that_names_the_account_on_another_chain(house: House, folder: Path) -> None:
+    put_document(
+        house,
+        folder,
+        lambda document: document["verificationMethod"][-1].update(
+            blockchainAccountId=f"eip155:1:0x{address(house).hex()}"
+        ),
+    )
+    found = next(item for item in audit(house.chain, folder).findings if item.code == "did_names_other_account")
+    assert found.expected.startswith(f"eip155:31337:0x{address(house).hex()},")
+    assert found.observed == f"eip155:1:0x{address(house).hex()}"
+
+
 def test_a_document_that_is_not_the_named_one(house: House, folder: Path) -> None:
     path = document_file(house, folder)
     path.write_text(path.read_text().replace("CredentialRegistry", "Other"))
@@ -391,6 +414,22 @@ def test_a_did_that_was_never_claimed(house: House, folder: Path) -> None:
     assert codes(audit(house.chain, folder)) == ["did_not_claimed"] * 2
 
 
+def test_a_did_of_somebody_else_whose_document_is_said_to_be_elsewhere(house: House, folder: Path) -> None:
+    def elsewhere(issuers: list[dict[str, Any]]) -> None:
+        for issuer in issuers:
+            issuer.pop("document")
+            issuer.pop("statusBase")
+        issuers[0]["did"] = "did:web:elsewhere.example"
+
+    bend_issuers(folder, elsewhere)
+    report = audit(house.chain, folder)
+    assert codes(report) == ["did_not_claimed", "lists_unpublished", "lists_unpublished"]
+    for block in house.chain.blocks:  # an issuer may have claimed nothing at all
+        block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
+        block.state.claims.clear()
+    assert codes(audit(house.chain, folder)) == ["lists_unpublished"] * 2
+
+
 def test_a_claim_counts_without_its_event(house: House, folder: Path) -> None:
     """Nodes drop events; the contract's state keeps the claim."""
     for block in house.chain.blocks:
@@ -401,7 +440,7 @@ def test_a_claim_counts_without_its_event(house: House, folder: Path) -> None:
 def test_a_claim_that_only_an_event_tells_of(house: House, folder: Path) -> None:
     for block in house.chain.blocks:
         block.state.claims.clear()
-    assert set(codes(audit(house.chain, folder))) == {"claim_differs", "did_document_unclaimed"}
+    assert set(codes(audit(house.chain, folder))) == {"claim_differs"}
 
 
 def test_a_claim_that_cannot_be_asked_for_is_no_finding(house: House, folder: Path) -> None:
@@ -488,6 +527,27 @@ def test_a_list_that_is_said_to_be_nowhere(house: House, folder: Path, tmp_path:
     (folder / "issuers.json").write_text(json.dumps(listing))
     shutil.rmtree(folder / "status")
     assert codes(audit_again(house, folder, tmp_path)) == ["status_list_missing"] * 4
+
+
+def test_a_document_that_is_said_to_be_elsewhere(house: House, folder: Path, tmp_path: Path) -> None:
+    audit_again(house, folder, tmp_path)
+    bend_issuers(folder, lambda issuers: [issuer.pop("document") for issuer in issuers])
+    assert codes(audit_again(house, folder, tmp_path)) == ["key_removed"] * 2
+
+
+@pytest.mark.parametrize("content", [b"\xff{", b"[]", b'{"id": 7}', b""])
+def test_a_document_of_the_registrys_own_that_is_none(house: House, folder: Path, content: bytes) -> None:
+    """Whether anybody hands in promises or not."""
+    (folder / "did.json").write_bytes(content)
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_the_registrys_own_key_is_taken_away(house: House, folder: Path, tmp_path: Path) -> None:
+    shutil.copy(document_file(house, folder), folder / "did.json")
+    audit_again(house, folder, tmp_path)
+    (folder / "did.json").unlink()
+    [finding] = audit_again(house, folder, tmp_path).findings
+    assert (finding.code, finding.where.source) == ("key_removed", str(folder))
 
 
 def test_a_key_that_is_taken_out_of_the_document(house: House, folder: Path, tmp_path: Path) -> None:

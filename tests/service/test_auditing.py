@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from anchors.base import RevokeBatch, WrongContract
+from anchors.base import ChainUnreachable, RevokeBatch, WrongContract
 from registry.api.app import create_app
 from registry.core.audit_published import packed_root
 from registry.core.errors import InputError
@@ -356,6 +356,7 @@ class _ListedElsewhere:
         self.name = "bent"
         self.listing = FolderMaterial(folder).listing
         self.leaves = leaves.leaves
+        self.own_document = FolderMaterial(folder).own_document
 
 
 @pytest.mark.parametrize("address", ["ftp://example.org", "http://", "http://[", "https://example.org/?x=1"])
@@ -460,6 +461,21 @@ def test_a_node_on_another_branch(house: House) -> None:
     other.blocks = list(house.chain.blocks)
     other.reorganise(2, keep=False, blocks=2)
     assert set(codes(audit(house.chain, others=(other,)))) == {"nodes_disagree"}
+
+
+def test_a_node_with_another_block_that_shows_no_more_of_it(house: House) -> None:
+    other = copy.copy(house.chain)
+    other.blocks = list(house.chain.blocks)
+    other.reorganise(2, keep=False, blocks=2)
+
+    def refuse(name: str, _when: str) -> None:
+        if name == "read_events":
+            raise ChainUnreachable("it has not got that block or its state")
+
+    other.fault = refuse
+    report = audit(house.chain, others=(other,))
+    assert codes(report) == ["nodes_disagree"]
+    assert "not got that block" in report.incomplete[0]
 
 
 def test_a_second_node_that_is_down(house: House) -> None:
