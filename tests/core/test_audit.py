@@ -501,7 +501,36 @@ def test_a_voided_batch_served_as_good(world: World) -> None:
     world.records[world.keys[1]] = replace(record, revoked_at=1_800_000_500)
     assert codes(world.audit()) == ["voided_batch_served"]
     silent = [(replace(item, revoked=None), leaves) for item, leaves in world.published()]
-    assert world.audit(silent) == []
+    [finding] = world.audit(silent)
+    assert (finding.code, finding.observed) == ("voided_batch_served", "nothing of that")
+    unaware = [(replace(item, revoked=None, claimed=False), leaves) for item, leaves in world.published()]
+    assert world.audit(unaware) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, []),
+        ({"anchored_at": 1_700_000_000}, ["2023-11-14T22:13:20Z"]),
+        ({"transaction": b"\x55" * 32}, [f"transaction 0x{'55' * 32} in block 2"]),
+        ({"block_number": 9}, [f"transaction 0x{'01' * 32} in block 9"]),
+        ({"block_hash": b"\x55" * 32}, [f"in block 2 (0x{'55' * 32})"]),
+        ({"anchored_at": 1, "block_number": 1}, ["1970-01-01T00:00:01Z", "in block 1"]),
+    ],
+)
+def test_a_publication_that_names_another_place_of_an_anchor(
+    world: World, change: dict[str, Any], found: list[str]
+) -> None:
+    material = world.published()
+    (batch, leaves), told = material[1], world.history[1]
+    place = (told.transaction, told.block_number, told.block_hash)
+    anchor = replace(Anchor(31337, CONTRACT, ISSUER, batch.key.first, 1_800_000_001, *place), **change)
+    material[1] = (replace(batch, anchor=anchor), leaves)
+    findings = world.audit(material)
+    assert [item.code for item in findings] == ["published_location_differs"] * len(found)
+    assert all(part in item.observed for part, item in zip(found, findings, strict=True))
+    world.history.clear()  # the node has pruned it: the record's time is left
+    assert len(world.audit(material)) == ("anchored_at" in change)
 
 
 def test_a_batch_that_could_not_be_asked_for_is_not_alleged_to_be_missing(world: World) -> None:

@@ -57,10 +57,17 @@ def test_frauds_in_what_the_api_shows(world: Served) -> None:
     changed = sha(b"another") + sha(b"and another")
     assert registry.sql("UPDATE batches SET leaves = ? WHERE first = 3", changed) == 1
     assert registry.sql("DELETE FROM chain_status") == 1
+    assert registry.sql("""UPDATE batches SET "transaction" = ? WHERE first = 0 AND size = 3""", b"\5" * 32) == 1
     with served(registry, port):
         code, report = audit(*world)
     found = {(item["code"], item["where"].get("first")) for item in report["findings"]}
-    assert (code, found) == (1, {("leaves_missing", 5), ("root_mismatch", 3), ("status_list_differs", None)})
+    assert (code, found) == (
+        1,
+        {
+            ("leaves_missing", 5), ("root_mismatch", 3), ("status_list_differs", None),
+            ("published_location_differs", 0),
+        },
+    )  # fmt: skip
 
 
 def test_a_registry_that_is_away_is_not_clean(world: Served) -> None:
