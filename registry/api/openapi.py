@@ -24,6 +24,7 @@ hex, addresses and transactions hex behind `0x`.
 _BODIES: tuple[type[BaseModel], ...] = (
     schemas.IssuerIn,
     schemas.KeyIn,
+    schemas.DelayIn,
     schemas.RotateIn,
     schemas.CredentialIn,
     schemas.IndexesIn,

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
+from registry.core.canonical import MAX_INTEGER
+
 __all__ = [
     "AnchorOut",
     "ApiKeyOut",
@@ -15,6 +17,8 @@ __all__ = [
     "CredentialIn",
     "CredentialOut",
     "CredentialPage",
+    "DeclaredDelayOut",
+    "DelayIn",
     "HealthOut",
     "ImportLine",
     "IndexesIn",
@@ -111,6 +115,12 @@ class IssuerIn(_In):
 
 class RotateIn(_In):
     compromised: bool = Field(False, description="the former key ends at once, and counts for nothing anchored later")
+
+
+class DelayIn(_In):
+    seconds: int | None = Field(
+        ge=0, le=MAX_INTEGER, description="from validFrom to the anchor at the latest, from now on; null: nothing"
+    )
 
 
 class KeyIn(_In):
@@ -232,6 +242,13 @@ class PinOut(_Out):
     status_base: str | None
 
 
+class DeclaredDelayOut(_Out):
+    """From then on: seconds from a credential's validFrom to its anchor at the latest; null: nothing is declared."""
+
+    since: str
+    seconds: int | None
+
+
 class IssuerOut(_Out):
     name: str
     did: str
@@ -240,6 +257,7 @@ class IssuerOut(_Out):
     signs: Literal["hosted", "none"]
     network: NetworkOut
     policy_pin: PinOut
+    declared_delays: list[DeclaredDelayOut] = Field(description="what it declared of its anchors, oldest first")
     created_at: str
     links: dict[str, str]
 

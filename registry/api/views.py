@@ -1,18 +1,20 @@
 """From the service's values to what goes over the wire."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from anchors.networks import end_warning
 from registry.api import schemas
 from registry.api.ports import Registry
+from registry.core.declared import DeclaredDelays
 from registry.core.model import ChainClass
 from registry.core.notation import chain_text, hex_text, time_text
 from registry.service import operations, pinned
 from registry.service.batching import Batch, BatchState
 from registry.service.catalogue import CredentialState
 from registry.service.declaring import Declaration, Declarations
+from registry.service.delays import DelayRecords
 from registry.service.issuers import SIGNS_HERE, ApiKey, Issuer
 from registry.service.issuing import Accepted
 from registry.service.signing import SigningRequest
@@ -51,7 +53,10 @@ class Views:
             warning=end_warning(network, datetime.fromtimestamp(context.clock(), UTC).date()),
         )
 
-    def issuer(self, issuer: Issuer) -> schemas.IssuerOut:
+    def issuer(self, issuer: Issuer, delays: Mapping[int, DeclaredDelays] | None = None) -> schemas.IssuerOut:
+        """``delays``: what issuers declared, where that was read already."""
+        if delays is None:
+            delays = DelayRecords(self._registry.context).all()
         return schemas.IssuerOut(
             name=issuer.name,
             did=issuer.did,
@@ -62,13 +67,18 @@ class Views:
             policy_pin=schemas.PinOut(
                 did=issuer.did, address=hex_text(issuer.address), status_base=issuer.pin.status_base
             ),
+            declared_delays=[
+                schemas.DeclaredDelayOut(since=time_text(since), seconds=seconds)
+                for since, seconds in delays.get(issuer.id, ())
+            ],
             created_at=time_text(issuer.created_at),
             links=self._issuer_links(issuer),
         )
 
     def issuers(self, issuers: Sequence[Issuer]) -> schemas.IssuersOut:
+        delays = DelayRecords(self._registry.context).all()
         return schemas.IssuersOut(
-            issuers=[self.issuer(issuer) for issuer in issuers],
+            issuers=[self.issuer(issuer, delays) for issuer in issuers],
             contexts=[schemas.PinnedOut(**item) for item in pinned.listed(pinned.CONTEXTS)],
             schemas=[schemas.PinnedOut(**item) for item in pinned.listed(pinned.SCHEMAS)],
         )

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     issuer_app.command("claim", cls=Command)(claim)
     issuer_app.command("rotate", cls=Command)(rotate)
     issuer_app.command("document", cls=Command)(document)
+    issuer_app.command("declare", cls=Command)(declare)
     key_app.command("create", cls=Command)(create_key)
     key_app.command("revoke", cls=Command)(revoke_key)
     issuer_app.add_typer(key_app, name="key")
@@ -172,6 +173,36 @@ def document(
         out.result(_issuer(registry, issuer))
 
 
+def declare(
+    name: Name,
+    within: Annotated[
+        int | None,
+        typer.Option("--anchored-within", min=0, metavar="SECONDS", help="From validFrom to the anchor at the latest."),
+    ] = None,
+    nothing: Annotated[bool, typer.Option("--nothing", help="Take back what was declared before.")] = False,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Declare within which time after validFrom the issuer's credentials are anchored, from now on.
+
+    It is published, and auditors tell what was anchored later.
+    """
+    from registry.service.delays import DelayRecords
+
+    if nothing == (within is not None):
+        raise typer.BadParameter("Say --anchored-within SECONDS, or --nothing.")
+    out = Output(as_json)
+    with opened(data, config) as registry:
+        issuer = registry.issuers.look_up(name)
+        new = DelayRecords(registry.context).declare(issuer, within)
+        said = "nothing" if within is None else f"at most {within} seconds from validFrom to the anchor"
+        out.say(f"{issuer.name} declares {said}, {'from now on' if new else 'as before'}.")
+        if new:
+            out.say("Auditors read it after the next `registry publish`; the API tells it at once.")
+        out.result(_issuer(registry, issuer))
+
+
 def _tell_claim(out: Output, issuer: "Issuer") -> None:
     if issuer.mode == "hosted":
         out.say("Its claim is signed. The worker sends it within half an hour, or it has to be signed again.")
@@ -297,6 +328,9 @@ def _claim_text(issuer: "Issuer", state: dict[str, Any]) -> str:
 
 
 def _issuer(registry: "Registry", issuer: "Issuer") -> dict[str, Any]:
+    from registry.core.notation import time_text
+    from registry.service.delays import DelayRecords
+
     return {
         "name": issuer.name,
         "did": issuer.did,
@@ -306,5 +340,9 @@ def _issuer(registry: "Registry", issuer: "Issuer") -> dict[str, Any]:
         "statusBase": issuer.status_base,
         "credentials": issuer.next_index,
         "halted": issuer.halted,
+        "declaredDelays": [
+            {"since": time_text(since), "seconds": seconds}
+            for since, seconds in DelayRecords(registry.context).all().get(issuer.id, ())
+        ],
         "chain": f"eip155:{registry.binding.chain_id}",
     }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -12,21 +12,22 @@ from registry.core.audit_figures import Delays
 from registry.core.audit_issuers import Speakers
 from registry.core.canonical import canonicalize
 from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, host_and_path, issuer_did, list_of, valid_from
+from registry.core.declared import Declared
 from registry.core.errors import JsonError, ProofError
 from registry.core.merkle import HASH_BYTES, root_from_inclusion_proof
 from registry.core.model import Anchor, BatchRecord, Bundle, Outcome
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, short, time_text
 from registry.core.status import list_and_entry
 
-__all__ = ["CredentialAudit", "Examined", "Lists", "late_finding", "wrong_status"]
+__all__ = ["NOWHERE", "CredentialAudit", "Examined", "Lists", "late_finding", "wrong_status"]
 
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _OWN_FORM = re.compile(r".*/status/(?:revocation|suspension)/[0-9]+")  # as this registry names its lists
+NOWHERE = Where()
 _ENTRIES = 16  # no credential has more status entries than a few
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(NamedTuple):
     """What one bundle shows by itself. ``identifier``: SHA-256 of issuer and id, None where it proves no place.
 
     ``transaction``: the one that it names for a batch that the contract does not have. ``doubt``: what of it could not
@@ -36,7 +37,7 @@ class Examined:
     findings: tuple[Finding, ...] = ()
     identifier: bytes | None = None
     name: str = ""
-    where: Where = field(default_factory=Where)
+    where: Where = NOWHERE
     transaction: bytes | None = None
     delay: int | None = None
     doubt: str | None = None
@@ -76,12 +77,17 @@ class Lists:
 
 @dataclass(slots=True)
 class _Batch:
-    """What is known of a batch that bundles name. ``located``: an anchor whose place was found to be right."""
+    """What is known of a batch that bundles name.
+
+    ``declared``: seconds from validFrom to its anchor at the latest. ``located``: an anchor whose place was found to be
+    right.
+    """
 
     key: BatchKey
     record: BatchRecord | None
     told: AnchoredBatch | None
     leaves: bytes | None
+    declared: int | None
     located: Anchor | None = None
 
 
@@ -89,7 +95,7 @@ class CredentialAudit:
     """Bundles against one view of the chain, one after the other. Keeps a digest of each credential's id.
 
     ``leaves_of`` gives the audited leaves of a batch, None where none were published: then only the bundle's own proof
-    counts. ``delay``: the issuer's declared seconds from validFrom to anchoring, None where it declared nothing.
+    counts. ``declared``: within how many seconds of validFrom issuers anchor, as they declared it.
     ``lists``: which status entries speak of the chain's bits. ``speakers``: whose credentials an address may anchor;
     None: that is not asked. ``paths``: whether bundles' own proofs are computed where the leaves are at hand.
     ``examine`` keeps nothing, and can be done elsewhere; ``note`` takes what it found.
@@ -99,7 +105,7 @@ class CredentialAudit:
         self,
         view: ChainView,
         leaves_of: Callable[[BatchKey], bytes | None] = lambda _: None,
-        delay: int | None = None,
+        declared: Declared | None = None,
         lists: Lists | None = None,
         speakers: Speakers | None = None,
         *,
@@ -107,7 +113,7 @@ class CredentialAudit:
     ) -> None:
         self._view = view
         self._leaves_of = leaves_of
-        self._delay = delay
+        self._declared = declared or Declared()
         self._lists = lists or Lists()
         self._speakers = speakers
         self._paths = paths
@@ -190,7 +196,7 @@ class CredentialAudit:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
         start = self._valid_from(credential)
         late = None if start is None else record.anchored_at - start
-        findings += late_finding(late, self._delay, record, where)
+        findings += late_finding(late, batch.declared, record, where)
         doubt = None
         if included is None and self._speakers is not None:
             told = self._speakers.judge(key.issuer, issuer_did(credential), where)
@@ -210,8 +216,10 @@ class CredentialAudit:
         batch = self._batches.get(named)
         if batch is None:
             key = BatchKey(*named)
-            batch = _Batch(key, self._view.records.get(key), self._told.get(key), self._leaves_of(key))
-            if batch.record is not None:
+            record = self._view.records.get(key)
+            declared = None if record is None else self._declared.at(key.issuer, record.anchored_at)
+            batch = _Batch(key, record, self._told.get(key), self._leaves_of(key), declared)
+            if record is not None:
                 self._batches[named] = batch
         return batch
 

@@ -1,6 +1,6 @@
 """What an audit counts beside its findings: issuance and revocations over time, and delays of anchoring."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ class Delays:
     @staticmethod
     def place(seconds: int) -> int:
         """The number of the class."""
-        return next((at for at, bound in enumerate(DELAYS) if seconds < bound), len(DELAYS))
+        return bisect_right(DELAYS, seconds)
 
     def add(self, seconds: int, count: int = 1) -> None:
         self.counts[self.place(seconds)] += count

@@ -14,6 +14,7 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_credentials import Examined, Lists, late_finding, wrong_status
 from registry.core.credential import STATUS_ENTRY_TYPE, entries_of, issuer_did, valid_from
+from registry.core.declared import Declared
 from registry.core.errors import InputError
 from registry.core.model import BatchRecord
 from registry.core.notation import short
@@ -27,7 +28,7 @@ _ENTRIES = 16  # no credential has more status entries than a few
 class PlainAudit:
     """``bases``: below which addresses status lists are published, each with the issuer's address and DID.
 
-    ``delay``: the issuer's declared seconds from validFrom to anchoring, None where it declared nothing.
+    ``declared``: within how many seconds of validFrom issuers anchor, as they declared it.
     ``lists``: which status entries speak of the chain's bits.
     """
 
@@ -35,12 +36,12 @@ class PlainAudit:
         self,
         view: ChainView,
         bases: Mapping[str, tuple[bytes, str]],
-        delay: int | None = None,
+        declared: Declared | None = None,
         lists: Lists | None = None,
     ) -> None:
         self._bases = bases
         self._lists = lists or Lists()
-        self._delay = delay
+        self._declared = declared or Declared()
         self._next = view.next_index
         self._batches: dict[bytes, list[tuple[int, BatchKey, BatchRecord]]] = defaultdict(list)
         for key, record in sorted(view.batches().items()):
@@ -72,7 +73,7 @@ class PlainAudit:
             findings.append(find("status_index_differs", expected, differs, where))
         start = valid_from(credential)
         delay = None if start is None else record.anchored_at - start
-        findings += late_finding(delay, self._delay, record, where)
+        findings += late_finding(delay, self._declared.at(address, record.anchored_at), record, where)
         name = credential.get("id")
         if not isinstance(name, str):
             return Examined(tuple(findings), where=where, delay=delay)

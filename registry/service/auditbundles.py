@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
-from registry.core.audit_credentials import CredentialAudit, Examined, Lists
+from registry.core.audit_credentials import NOWHERE, CredentialAudit, Examined, Lists
 from registry.core.audit_issuers import Speakers
 from registry.core.audit_plain import PlainAudit
 from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
 from registry.core.bundle_reading import BundleReader
 from registry.core.canonical import parse_json
 from registry.core.credential import is_enveloped
+from registry.core.declared import Declared
 from registry.core.errors import InputError
 from registry.core.model import Bundle
 from registry.core.notation import hex_text, short
@@ -77,7 +78,7 @@ class BundleAudit:
         self,
         view: ChainView,
         leaves: dict[BatchKey, bytes],
-        delay: int | None = None,
+        declared: Declared | None = None,
         processes: int = 0,
         documents: _Documents | None = None,
         memory: BundleMemory | None = None,
@@ -86,7 +87,7 @@ class BundleAudit:
         bases: Mapping[str, tuple[bytes, str]] | None = None,
         speakers: Speakers | None = None,
     ) -> None:
-        self._part = _Part(_Given(view, leaves, delay, documents, issuers, lists, bases or {}, speakers))
+        self._part = _Part(_Given(view, leaves, declared, documents, issuers, lists, bases or {}, speakers))
         self._many = _MANY if documents is None else _MANY_SIGNED
         self.audit = self._part.audit
         self.count = 0
@@ -135,7 +136,7 @@ class BundleAudit:
     def _note(self, item: Examined | None) -> Iterator[Finding]:
         if item is None:
             return
-        self.count += item.where != Where() or not item.findings
+        self.count += item.where != NOWHERE or not item.findings
         if item.transaction is not None and len(self._asked) < _ASKED:
             self._asked.append(item)
         yield from self.audit.note(item)
@@ -165,7 +166,7 @@ class BundleAudit:
 class _Given:
     view: ChainView
     leaves: dict[BatchKey, bytes]
-    delay: int | None
+    declared: Declared | None
     documents: _Documents | None
     issuers: Collection[bytes] | None
     lists: Lists | None
@@ -182,12 +183,12 @@ class _Part:
         self.audit = CredentialAudit(
             given.view,
             given.leaves.get,
-            given.delay,
+            given.declared,
             given.lists,
             given.speakers,
             paths=given.documents is not None,
         )
-        self._plain = PlainAudit(given.view, given.bases, given.delay)
+        self._plain = PlainAudit(given.view, given.bases, given.declared)
         self._reader = BundleReader()
 
     def examine(self, paths: Sequence[Path | str]) -> _Answer:
@@ -246,7 +247,7 @@ class _Part:
         if self._signatures is None:
             return examined
         found = tuple(self._signatures.examine(value, None, examined.where, incomplete, alone=True))
-        return replace(examined, findings=(*examined.findings, *found))
+        return examined._replace(findings=(*examined.findings, *found))
 
     def _is_anothers(self, bundle: Bundle) -> bool:
         """Whether it has an anchor in the contract, and none of an issuer whom the audit is about."""
@@ -266,7 +267,7 @@ class _Part:
         if self._signatures is None or any(item.code == "credential_not_in_batch" for item in examined.findings):
             return examined
         found = tuple(self._signatures.examine(bundle.credential, bundle.issuer_document, examined.where, incomplete))
-        return replace(examined, findings=(*examined.findings, *found)) if found else examined
+        return examined._replace(findings=(*examined.findings, *found)) if found else examined
 
 
 def _in_envelope(credential: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

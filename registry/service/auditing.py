@@ -16,6 +16,7 @@ from registry.core.audit_figures import Delays, figures_of
 from registry.core.audit_nodes import compare_blocks, compare_nodes
 from registry.core.audit_over_time import gone_anchors, gone_statuses
 from registry.core.audit_published import PublishedBatch, issuers_elsewhere
+from registry.core.declared import Declared
 from registry.core.errors import InputError
 from registry.core.model import BlockRef
 from registry.core.notation import hex_text
@@ -78,8 +79,8 @@ class Auditing:
     """One audit, made for one run. ``chains``: the nodes to ask; the first one counts, the others are compared with it.
 
     ``first_block``: where the contract was deployed. ``cross_check``: compute every root with merklelib as well.
-    ``delay``: the seconds from validFrom to anchoring that the issuer declared. ``state`` is brought up to date where
-    the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
+    ``delay``: the seconds from validFrom to anchoring, instead of those that issuers declared. ``state`` is brought up
+    to date where the audit gets to its end; ``file`` keeps leaves for it. ``processes``: for bundles, 0 for every core.
     ``signatures``: judge the proofs of bundles' credentials, too. ``bundles``, ``promises``: a folder is listed anew in
     each run. ``full``: read all again that ``state`` knows. ``issuers``: audit these only; None: all there are.
     ``named``: somebody named them, and is told which ones have anchored nothing. ``expected``: issuers that have to be
@@ -370,6 +371,7 @@ class Auditing:
         if lists is not None and not self._all_read:  # what could not be read may tell whose they are as well
             lists = replace(lists, owners={})
         speakers = self._issuers.speakers if self._issuers and self._all_read else None
+        declared = Declared(self._issuers.delays if self._issuers else {}, self.delay)
         memory = None
         if self.file is not None and paths:
             published = Documents(found)
@@ -378,12 +380,12 @@ class Auditing:
                 item = published.of(address, did)
                 return None if item is None else item.hash
 
-            grounds = Grounds(view, leaves, document, lists, speakers)
-            memory = BundleMemory(self.file.bundles, grounds, (self.delay, self.signatures), full=self.full)
+            grounds = Grounds(view, leaves, document, lists, speakers, declared)
+            memory = BundleMemory(self.file.bundles, grounds, (self.signatures,), full=self.full)
         self._bundles = audit = BundleAudit(
             view,
             leaves,
-            self.delay,
+            declared,
             self.processes,
             documents,
             memory,

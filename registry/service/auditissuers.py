@@ -14,6 +14,7 @@ from registry.core.audit_issuers import Speakers
 from registry.core.audit_status import ShownList, audit_status_list, compare_lists, first_entry, gone_revocations
 from registry.core.canonical import parse_json
 from registry.core.credential import host_and_path, status_base, valid_from
+from registry.core.declared import DeclaredDelays, delays_text, goes_on
 from registry.core.errors import InputError
 from registry.core.model import BlockRef
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, moment_text, short, time_text
@@ -99,6 +100,11 @@ class IssuerAudit:
         return found
 
     @property
+    def delays(self) -> dict[bytes, DeclaredDelays]:
+        """Within which time after validFrom each issuer declared to anchor: the publication that says most of it."""
+        return {issuer.address: issuer.delays for issuer in sorted(self._said, key=lambda item: len(item.delays))}
+
+    @property
     def lists(self) -> Lists:
         """Where the publications have lists of the chain's bits, or could have them."""
         bases = {issuer.address: issuer.status_base for issuer in self._said if issuer.status_base is not None}
@@ -146,6 +152,7 @@ class IssuerAudit:
         if published is not None:
             yield from self._pinned(read, published)
         for issuer in issuers:
+            yield from self._declaration(read, issuer)
             for answer in (self._document(material, read, issuer), self._lists(material, read, issuer)):
                 try:
                     yield from answer
@@ -198,10 +205,17 @@ class IssuerAudit:
                     yield find(code, expected, digest, Where(source=f"{read.name} {url}"))
 
     def _compare_entries(self) -> Iterator[Finding]:
-        """An issuer that has nothing on chain may be newer than a copy."""
+        """An issuer that has nothing on chain may be newer than a copy, and so may the last declarations of any."""
         first: dict[bytes, tuple[str, str]] = {}
+        declared: dict[bytes, tuple[str, DeclaredDelays]] = {}
         for read in self._read:
             for address, issuer in sorted(read.issuers.items()):
+                source, delays = declared.setdefault(address, (read.name, issuer.delays))
+                if not (goes_on(delays, issuer.delays) or goes_on(issuer.delays, delays)):
+                    where = Where(address, source=read.name)
+                    expected = f"declared delays: {short(delays_text(delays), 300)}, as {source} says"
+                    observed = f"declared delays: {short(delays_text(issuer.delays), 300)}"
+                    yield find("mirrors_differ", expected, observed, where)
                 if not self._view.next_index.get(address):
                     continue
                 lists = "no lists" if issuer.status_base is None else f"lists below {short(issuer.status_base, 200)}"
@@ -210,6 +224,19 @@ class IssuerAudit:
                 if ours != said:
                     where = Where(address, source=read.name)
                     yield find("mirrors_differ", f"issuers: {ours}, as {name} says", f"issuers: {said}", where)
+
+    def _declaration(self, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
+        """Each declaration counts from its time on, and for good until then: so none is ever changed or taken away."""
+        if self._state is None:
+            return
+        place = (read.name, issuer.address)
+        earlier = self._state.delays.get(place, ())
+        if goes_on(earlier, issuer.delays):
+            if issuer.delays:
+                self._state.delays[place] = issuer.delays
+            return
+        expected, observed = (short(delays_text(delays), 300) for delays in (earlier, issuer.delays))
+        yield find("declaration_changed", expected, observed, Where(issuer.address, source=read.name))
 
     def _left_out(self, covered: Collection[bytes]) -> Iterator[Finding]:
         bases = {base for issuer in self._said if (base := _base(issuer.did))}

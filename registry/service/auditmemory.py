@@ -28,6 +28,7 @@ from registry.core.audit_credentials import Examined, Lists
 from registry.core.audit_figures import DELAYS, Delays
 from registry.core.audit_issuers import Speakers
 from registry.core.canonical import parse_json
+from registry.core.declared import Declared
 from registry.core.errors import InputError, ShapeError
 from registry.core.notation import chain_text, hex_text, parse_hex
 from registry.service.program import program_digest
@@ -58,7 +59,8 @@ class Grounds:
     """What bundles are judged by: the chain, leaves and documents of one audit.
 
     ``leaves``: of the batches whose anchored ones are at hand. ``document`` gives the SHA-256 of the DID document that
-    counts for an issuer's address and a DID. ``lists``: which status entries speak of the chain's bits.
+    counts for an issuer's address and a DID. ``lists``: which status entries speak of the chain's bits. ``declared``:
+    within how many seconds of validFrom issuers anchor.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class Grounds:
         document: Callable[[bytes, str], bytes | None] = lambda _address, _did: None,
         lists: Lists | None = None,
         speakers: Speakers | None = None,
+        declared: Declared | None = None,
     ) -> None:
         self.view = view
+        self._declared = declared or Declared()
         self._speakers = speakers or Speakers()
         self._lists = lists or Lists()
         self._hosts = sorted(self._lists.hosts)
@@ -92,6 +96,7 @@ class Grounds:
             self._hosts,
             sorted(self._speakers.dids.get(key.issuer, {}).items(), key=str),
             key.issuer in self._speakers.incomplete,
+            None if record is None else self._declared.at(key.issuer, record.anchored_at),
         ]
         return sha256(json.dumps(looks).encode()).digest()
 

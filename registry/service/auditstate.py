@@ -17,6 +17,7 @@ import orjson
 from registry.core.audit import BatchKey
 from registry.core.audit_chain import AnchoredBatch, Claim
 from registry.core.canonical import parse_json
+from registry.core.declared import DeclaredDelays
 from registry.core.errors import InputError, ShapeError
 from registry.core.model import BatchRecord, BlockRef, StatusWords
 from registry.core.notation import chain_text, hex_text, moment_text, parse_chain, parse_hex
@@ -65,7 +66,8 @@ class SeenKey:
 class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
     ``keys``: of DID documents, by verification method; ``contexts``, ``schemas``: digests by publication and URL;
-    ``templates``: by publication, issuer and URL the digest, and whether what was served had it.
+    ``templates``: by publication, issuer and URL the digest, and whether what was served had it. ``delays``: what each
+    issuer declared, by publication.
 
     ``turns``: by publication, the last batch whose leaves were read again by turns.
 
@@ -90,6 +92,7 @@ class AuditState:
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
     schemas: dict[tuple[str, str], str] = field(default_factory=dict)
     templates: dict[tuple[str, bytes, str], tuple[str, bool]] = field(default_factory=dict)
+    delays: dict[tuple[str, bytes], DeclaredDelays] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     reorganised: bool = False  # whether the last audit's block is gone; not kept in the file
@@ -176,6 +179,7 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             [name, issuer.hex(), url, digest, served]
             for (name, issuer, url), (digest, served) in sorted(state.templates.items())
         ],
+        "delays": [[name, issuer.hex(), [*delays]] for (name, issuer), delays in sorted(state.delays.items())],
         "findings": dict(sorted(state.findings.items())),
         "pending": state.pending,
     }
@@ -246,6 +250,10 @@ def _parse(data: bytes) -> AuditState:
         state.templates = {
             (str(name), _address(issuer), str(url)): (str(digest), bool(served))
             for name, issuer, url, digest, served in document["templates"]
+        }
+        state.delays = {
+            (str(name), _address(issuer)): tuple((int(since), _moment(seconds)) for since, seconds in delays)
+            for name, issuer, delays in document.get("delays", [])
         }
         state.findings = {str(name): dict(value) for name, value in document["findings"].items()}
         state.pending = [dict(value) for value in document["pending"]]

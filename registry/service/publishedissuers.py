@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
-from registry.core.canonical import parse_json
+from registry.core.canonical import MAX_INTEGER, parse_json
+from registry.core.declared import DeclaredDelays
 from registry.core.errors import InputError, ShapeError
 from registry.core.notation import parse_hex, parse_time
 from registry.core.shape import Shape
@@ -31,6 +32,7 @@ _MAX_ISSUERS = 10_000
 _MAX_TEMPLATES = 10_000  # of one issuer
 _MAX_PINNED = 1_000
 _MAX_OBJECTS = 120_000  # some 300 bytes each
+_MAX_DECLARED = 1_000  # of one issuer
 _MEMBERS = ("name", "url", "sha256", "firstUsed")
 _TEXT = 1_000
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
@@ -55,7 +57,7 @@ class PublishedTemplate:
 class PublishedIssuer:
     """``status_base``: below which its status lists are, None where it has none here. ``document``: SHA-256 of its DID
     document, None where none is kept here. ``name``: what a registry's API calls it. ``templates``: None where nothing
-    is said of any.
+    is said of any. ``delays``: within which time after validFrom it declared to anchor.
     """
 
     address: bytes
@@ -64,6 +66,7 @@ class PublishedIssuer:
     document: bytes | None = None
     name: str | None = None
     templates: tuple[PublishedTemplate, ...] | None = None
+    delays: DeclaredDelays = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +181,21 @@ def _issuer(shape: Shape) -> PublishedIssuer:
         shape.text("statusBase", _short) if "statusBase" in shape else None,
         shape.text("document", _hash) if "document" in shape else None,
         templates=_templates(shape) if "templates" in shape else None,
+        delays=_delays(shape),
     )
     shape.finish()
     return issuer
+
+
+def _delays(shape: Shape) -> DeclaredDelays:
+    found: list[tuple[int, int | None]] = []
+    for item in shape.inners("declaredDelays", 0, _MAX_DECLARED) if "declaredDelays" in shape else ():
+        since = item.text("since", parse_time)
+        if found and since <= found[-1][0]:
+            raise item.fail("this is not later than the one before", "since")
+        found.append((since, item.integer("seconds", 0, MAX_INTEGER) if "seconds" in item else None))
+        item.finish()
+    return tuple(found)
 
 
 def _templates(shape: Shape) -> tuple[PublishedTemplate, ...]:
@@ -248,4 +263,18 @@ def _from_api(item: Any) -> PublishedIssuer:
     if not _NAME.fullmatch(name):
         raise InputError("an issuer without a name")
     signed_here = item.get("signs") == "hosted"
-    return PublishedIssuer(_address(address), _short(did), _short(base) if signed_here else None, None, name)
+    own_base = _short(base) if signed_here else None
+    delays = _delays(Shape({"declaredDelays": _without_null(item.get("declaredDelays", []))}, ShapeError))
+    return PublishedIssuer(_address(address), _short(did), own_base, None, name, delays=delays)
+
+
+def _without_null(items: object) -> object:
+    """An API says "nothing" in words; other members of its entries may come and go."""
+    if not isinstance(items, list):
+        return items
+    return [
+        {name: item[name] for name in ("since", "seconds") if item.get(name) is not None}
+        if isinstance(item, Mapping)
+        else item
+        for item in items
+    ]

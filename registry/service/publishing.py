@@ -19,6 +19,7 @@ from registry.service import pinned
 from registry.service.batching import Batch, Batching, BatchState
 from registry.service.context import Context
 from registry.service.declaring import Declaration, Declarations, erased_in
+from registry.service.delays import DelayRecords
 from registry.service.errors import ConflictError, NotFoundError
 from registry.service.identities import Identities
 from registry.service.issuers import SIGNS_HERE, Issuer, Issuers
@@ -70,6 +71,7 @@ class Publishing:
         self._lists = lists
         self._write = write
         self._templates = TemplateRecords(context)
+        self._delays = DelayRecords(context)
 
     def publish(self, folder: Path) -> Publication:
         """Brings a folder up to date with all final batches; reads the leaves of new ones only.
@@ -123,6 +125,7 @@ class Publishing:
         """Documents, lists and templates first, then the listing that names them."""
         listed: list[dict[str, Any]] = []
         changed = False
+        delays = self._delays.all()
         for issuer in sorted(self._issuers.all(), key=lambda item: item.address):
             entry: dict[str, Any] = {"issuer": hex_text(issuer.address), "did": issuer.did}
             try:
@@ -140,6 +143,11 @@ class Publishing:
                         path = folder / list_path(issuer.address, purpose, number)
                         changed |= self._write_below(path, self._lists.current(issuer, purpose, number))
             entry["templates"] = self._publish_templates(folder, issuer)
+            if issuer.id in delays:
+                entry["declaredDelays"] = [
+                    {"since": time_text(since)} | ({} if seconds is None else {"seconds": seconds})
+                    for since, seconds in delays[issuer.id]
+                ]
             listed.append(entry)
         listing = canonicalize(
             {

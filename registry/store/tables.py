@@ -104,6 +104,17 @@ templates = Table(
     UniqueConstraint("issuer_id", "name", "digest"),
 )
 
+# Within which time after validFrom an issuer declares to anchor, from when on; a row is never changed.
+declared_delays = Table(
+    "declared_delays",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("issuer_id", ForeignKey("issuers.id"), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("seconds", BigInteger),  # NULL: nothing is declared from then on
+    UniqueConstraint("issuer_id", "since"),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -192,3 +192,22 @@ def test_secrets_and_ids_stay_out_of_the_log(api: Api, caplog: pytest.LogCapture
     assert "GET /v1/credentials/{id} 200" in ours
     for secret in (made["apiKey"]["secret"], api.operator_secret, credential_id, "urn:secret:thing", "Zoë"):
         assert secret not in ours
+
+
+def test_what_an_issuer_declares_of_its_delays_is_public(api: Api) -> None:
+    own = api.new_issuer()
+    assert own.issuer is not None
+    name = own.issuer.name
+    path = f"/v1/issuers/{name}/delay"
+    said = api.operator.post(path, json={"seconds": 86_400})
+    assert (said.status_code, [item["seconds"] for item in said.json()["declaredDelays"]]) == (200, [86_400])
+    assert api.public.get(f"/v1/issuers/{name}").json()["declaredDelays"] == said.json()["declaredDelays"]
+    assert api.operator.post(path, json={"seconds": 86_400}).json() == said.json()  # nothing new
+    api.house.clock.advance(1)
+    taken_back = api.operator.post(path, json={"seconds": None}).json()["declaredDelays"]
+    assert [item["seconds"] for item in taken_back] == [86_400, None]
+    again = api.operator.post(path, json={"seconds": 5})
+    problem(again, 409, "declared_just_now")
+    assert api.operator.post(path, json={"seconds": -1}).status_code == 422
+    assert api.operator.post(path, json={}).status_code == 422
+    assert own.post(path, json={"seconds": 1}).status_code == 403

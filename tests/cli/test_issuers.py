@@ -176,3 +176,13 @@ def test_a_document_that_an_issuer_hands_over(cli: Cli, tmp_path: Path) -> None:
     shown = cli("issuer", "show", "college", "--json").json
     assert (shown["document"], shown["claim"]["underWay"]) == (document, True)
     assert cli("issuer", "document", "uni", file, "--json").json["code"] == "signs"
+
+
+def test_declaring_delays(cli: Cli) -> None:
+    answer = cli("issuer", "declare", "uni", "--anchored-within", "3600", "--json")
+    [declared] = answer.json["declaredDelays"]
+    assert (answer.exit_code, declared["seconds"]) == (0, 3_600)
+    assert "as before" in cli("issuer", "declare", "uni", "--anchored-within", "3600").stdout
+    assert cli("issuer", "show", "uni", "--json").json["declaredDelays"] == [declared]
+    assert cli("issuer", "declare", "uni").exit_code == 2
+    assert cli("issuer", "declare", "uni", "--nothing", "--anchored-within", "1").exit_code == 2

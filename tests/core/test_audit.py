@@ -35,6 +35,7 @@ from registry.core.audit_published import (
 )
 from registry.core.bundle import build_bundle
 from registry.core.canonical import canonicalize
+from registry.core.declared import Declared, delays_text, goes_on
 from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, BatchRecord, BlockRef, Bundle, StatusWords
 
@@ -129,7 +130,7 @@ class World:
         published = PublishedAudit(self.view)
         for item in self.published():
             published.add(*item)
-        audit = CredentialAudit(self.view, published.leaves_of, delay)
+        audit = CredentialAudit(self.view, published.leaves_of, Declared(everybody=delay))
         return [finding for number, bundle in enumerate(bundles) for finding in audit.add(bundle, f"{number}.json")]
 
     def stored(self) -> list[StoredBatch]:
@@ -670,6 +671,33 @@ def test_late_is_said_and_not_called_fraud(world: World) -> None:
     [finding] = world.audit_bundles(world.bundle(0, 0), delay=60)
     assert (finding.code, finding.severity) == ("anchored_late", Severity.INFO)
     assert "no fraud" in finding.meaning
+
+
+@pytest.mark.parametrize(
+    ("delays", "expected"),
+    [
+        ((), []),
+        (((1_800_000_000, 60),), ["anchored_late"]),  # it counts from its very second on
+        (((1_800_000_001, 60),), []),
+        (((1_700_000_000, 60), (1_800_000_000, None)), []),
+        (((1_700_000_000, None), (1_750_000_000, 60), (1_800_000_001, 1 << 40)), ["anchored_late"]),
+        (((1_700_000_000, 1 << 40),), []),
+    ],
+)
+def test_what_counts_is_what_was_declared_when_it_was_anchored(world: World, delays: Any, expected: list[str]) -> None:
+    audit = CredentialAudit(world.view, declared=Declared({ISSUER: delays, OTHER: ((0, 0),)}))
+    assert codes(audit.add(world.bundle(0, 0), "x")) == expected
+
+
+def test_declarations_that_go_on_from_former_ones() -> None:
+    first, second, third = (1, 60), (2, None), (3, 5)
+    assert goes_on((), (first,))
+    assert goes_on((first, second), [first, second, third])
+    assert not goes_on((first, second), (first,))
+    assert not goes_on((first,), ((1, 61), second))
+    said = delays_text((first, second))
+    assert said == "nothing since 1970-01-01T00:00:02Z, before that 60 seconds since 1970-01-01T00:00:01Z"
+    assert delays_text(()) == "nothing"
 
 
 def test_a_credential_of_a_voided_batch(world: World) -> None:

@@ -9,6 +9,7 @@ from registry.core.audit import BatchKey
 from registry.core.audit_chain import ChainView
 from registry.core.audit_credentials import CredentialAudit
 from registry.core.audit_plain import PlainAudit
+from registry.core.declared import Declared
 from registry.core.errors import InputError
 from registry.core.model import BatchRecord, BlockRef
 
@@ -83,9 +84,8 @@ def test_a_batch_that_was_voided() -> None:
 
 
 def test_anchored_later_than_was_declared() -> None:
-    assert [item.code for item in PlainAudit(view(), BASES, 60).examine(credential(1), "x").findings] == [
-        "anchored_late"
-    ]
+    plain = PlainAudit(view(), BASES, Declared(everybody=60))
+    assert [item.code for item in plain.examine(credential(1), "x").findings] == ["anchored_late"]
     assert PlainAudit(view(), BASES).examine(credential(1), "x").delay == MOMENT - 1_767_225_600
 
 

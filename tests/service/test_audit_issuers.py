@@ -12,6 +12,7 @@ from anchors.base import DidClaimed, Revoke, RevokeBatch, SetSuspension
 from registry.core.notation import parse_time
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
+from registry.service.delays import DelayRecords
 from registry.service.published import FolderMaterial
 from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3
 from registry.standards.proofs.creating import add_proofs
@@ -624,3 +625,104 @@ def test_a_key_that_was_to_end_sooner_does_not_end_later(house: House, folder: P
     put_document(house, folder, ended)
     [finding] = [item for item in audit_again(house, folder, tmp_path).findings if item.code == "key_reopened"]
     assert ("2039-01-01" in finding.expected, "2040-01-01" in finding.observed) == (True, True)
+
+
+# --- declared delays --------------------------------------------------------------------------------------------------
+
+
+def declare(house: House, seconds: int | None) -> None:
+    house.clock.advance(1)
+    assert DelayRecords(house.context).declare(house.issuers.look_up("uni"), seconds)
+
+
+def issued_bundle(house: House, place: Path) -> Path:
+    """Of a credential that is anchored now, long after its validFrom."""
+    issuer = house.issuers.look_up("uni")
+    [identifier] = house.issue(issuer, 1, f"late:{house.clock.now}")
+    house.batching.seal(issuer)
+    for _ in range(3):
+        house.settle()
+    place.mkdir(exist_ok=True)
+    (place / f"{identifier}.json").write_bytes(house.bundles.get(identifier))
+    return place
+
+
+def test_what_is_late_is_what_was_declared_at_its_time(house: House, folder: Path, tmp_path: Path) -> None:
+    bundles = issued_bundle(house, tmp_path / "bundles")  # before anything is declared
+    declare(house, 60)
+    issued_bundle(house, bundles)
+    declare(house, None)
+    issued_bundle(house, bundles)
+    publish(house, folder)
+    found = audit(house.chain, folder, bundles=bundles)
+    assert codes(found) == ["anchored_late"]
+    assert found.findings[0].expected == "anchored within 60 seconds of validFrom"
+    assert codes(audit(house.chain, folder, bundles=bundles, delay=1 << 40)) == []
+    assert codes(audit(house.chain, folder, bundles=bundles, delay=0)) == ["anchored_late"] * 3
+
+
+def test_declarations_are_never_changed(house: House, folder: Path, tmp_path: Path) -> None:
+    declare(house, 60)
+    publish(house, folder)
+    original = (folder / "issuers.json").read_bytes()
+    assert codes(audit_again(house, folder, tmp_path)) == []
+    declare(house, 3_600)
+    publish(house, folder)
+    assert codes(audit_again(house, folder, tmp_path)) == []  # a further one is no change
+    further = json.loads((folder / "issuers.json").read_bytes())
+
+    def declared(document: Any) -> list[Any]:
+        [found] = [item["declaredDelays"] for item in document["issuers"] if "declaredDelays" in item]
+        listed: list[Any] = found
+        return listed
+
+    for change in (
+        lambda listed: listed[0].update(seconds=5),
+        lambda listed: listed[0].pop("seconds"),
+        lambda listed: listed[0].update(since="2020-01-01T00:00:00Z"),
+        lambda listed: listed.pop(0),
+        lambda listed: listed.clear(),
+    ):
+        document = json.loads(json.dumps(further))
+        change(declared(document))
+        (folder / "issuers.json").write_text(json.dumps(document))
+        for _ in range(2):  # it stays the yardstick
+            assert codes(audit_again(house, folder, tmp_path)) == ["declaration_changed"]
+    (folder / "issuers.json").write_bytes(original)  # without the last one
+    assert codes(audit_again(house, folder, tmp_path)) == ["declaration_changed"]
+
+
+def test_copies_may_lack_the_last_declarations_only(house: House, folder: Path, tmp_path: Path) -> None:
+    declare(house, 60)
+    publish(house, folder)
+    older = tmp_path / "older"
+    shutil.copytree(folder, older)
+    declare(house, 3_600)
+    publish(house, folder)
+    assert codes(audit(house.chain, older, folder)) == codes(audit(house.chain, folder, older)) == []
+    text = (older / "issuers.json").read_text()
+    (older / "issuers.json").write_text(text.replace('"seconds":60', '"seconds":61'))
+    for places in ((older, folder), (folder, older)):
+        [finding] = audit(house.chain, *places).findings
+        assert (finding.code, "declared delays" in finding.observed) == ("mirrors_differ", True)
+
+
+@pytest.mark.parametrize(
+    "delays",
+    [
+        [{"since": "2026-01-01T00:00:00Z", "seconds": -1}],
+        [{"since": "2026-01-01T00:00:00Z", "seconds": True}],
+        [{"since": "2026-01-01T00:00:00Z", "seconds": None}],
+        [{"since": "yesterday"}],
+        [{"seconds": 1}],
+        [{"since": "2026-01-01T00:00:00Z"}, {"since": "2026-01-01T00:00:00Z", "seconds": 1}],
+        [{"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}],
+        {},
+        [5],
+    ],
+)
+def test_declarations_that_cannot_be_read(house: House, folder: Path, delays: Any) -> None:
+    document = json.loads((folder / "issuers.json").read_bytes())
+    document["issuers"][0]["declaredDelays"] = delays
+    (folder / "issuers.json").write_text(json.dumps(document))
+    assert "material_malformed" in codes(audit(house.chain, folder))

@@ -10,6 +10,7 @@ from registry.api.paths import KeyId
 from registry.api.ports import RegistryDep
 from registry.api.schemas import (
     ApiKeyOut,
+    DelayIn,
     IssuerCreated,
     IssuerIn,
     IssuerOut,
@@ -21,6 +22,7 @@ from registry.api.schemas import (
 )
 from registry.api.security import Operator
 from registry.api.views import Views
+from registry.service.delays import DelayRecords
 from registry.service.errors import InvalidError
 from registry.service.issuers import SCOPES, SELF
 
@@ -111,6 +113,20 @@ def claim_document(registry: RegistryDep, _operator: Operator, name: str) -> Iss
     """Has the issuer's DID document of today claimed on chain. An issuer that signs itself finds the call to sign."""
     issuer = registry.issuers.look_up(name)
     registry.hosting.claim(issuer)
+    return Views(registry).issuer(issuer)
+
+
+@router.post(
+    "/{name}/delay",
+    openapi_extra=takes(DelayIn),
+    responses=errors(400, 401, 403, 404, 408, 409, 413, 415, 422),
+)
+def declare_delay(
+    registry: RegistryDep, _operator: Operator, name: str, body: Annotated[DelayIn, Depends(JsonBody(DelayIn))]
+) -> IssuerOut:
+    """Declares within which time after validFrom the issuer anchors, from now on; auditors hold it to that."""
+    issuer = registry.issuers.look_up(name)
+    DelayRecords(registry.context).declare(issuer, body.seconds)
     return Views(registry).issuer(issuer)
 
 

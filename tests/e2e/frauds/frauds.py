@@ -859,6 +859,33 @@ def back_dated_credential(world: World) -> Answer:
     return with_bundles(world, "--declared-delay", "60")
 
 
+@finds("anchored_late", exit_code=0)
+def later_than_its_issuer_declared(world: World) -> Answer:
+    world.registry("issuer", "declare", "uni", "--anchored-within", "86400")
+    # A development chain's clock may be ahead of this machine's.
+    moment = world.node.web3.eth.get_block("latest")["timestamp"] + 1
+    assert world.sql("UPDATE declared_delays SET since = ?", moment) == 1
+    world.accept("late")
+    for _ in range(3):
+        world.registry("worker", "--once")
+        world.node.rpc("evm_mine")
+    world.registry("publish", world.published)
+    world.registry("bundle", "--all", world.bundles)
+    code, report = with_bundles(world)
+    assert len(report["findings"]) == 1, report["findings"]  # what was anchored before is judged by nothing
+    return code, report
+
+
+@finds("declaration_changed")
+def declared_otherwise_by_hindsight(world: World) -> Answer:
+    world.registry("issuer", "declare", "uni", "--anchored-within", "86400")
+    world.registry("publish", world.published)
+    seen_clean(world)
+    assert world.sql("UPDATE declared_delays SET seconds = 864000") == 1
+    world.registry("publish", world.published)
+    return watched(world, "--published", world.published)
+
+
 def own_credential_of(world: World, change: Callable[[Any], Any]) -> Answer:
     """One of the registry's, with its proof, changed and anchored anew."""
     document = uni_bundle(world)[1]["credential"]
