@@ -173,6 +173,7 @@ class IssuerAudit:
         issuers that any of them is about; who claims a DID of theirs should be among them.
         """
         yield from self._left_out(covered)
+        yield from self._one_sided()
         yield from self._compare_entries()
         first_list: dict[tuple[Place, int], ShownList] = {}
         first_document: dict[bytes, tuple[str, bytes]] = {}
@@ -247,6 +248,18 @@ class IssuerAudit:
         for address, dids in sorted(named.items()):
             observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
             yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
+
+    def _one_sided(self) -> Iterator[Finding]:
+        """Claims of a DID that is published as another address's, and whose document does not name who claims it."""
+        own = {(issuer.address, issuer.did) for issuer in self._said}
+        addresses = {address for address, _ in own}
+        documents = {did: document for (_, did), document in reversed(self.documents.items())}
+        for address, did in sorted({(claim.issuer, claim.did) for claim in self._view.claims} - own):
+            document = documents.get(did)
+            account = Account(self._view.chain_id, address)
+            if address in addresses and document is not None and not is_own_key(did) and not document.names(account):
+                expected = f"{_account(account)}, which claims {short(did, 200)}, under its assertionMethod"
+                yield find("did_names_other_account", expected, _accounts(document) or "none", Where(address))
 
     def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from anchors.base import DidClaimed, Revoke, RevokeBatch, SetSuspension
-from registry.core.notation import parse_time
+from anchors.base import DidClaimed, Revoke, RevokeBatch, SetDid, SetSuspension
+from registry.core.notation import hex_text, parse_time
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
 from registry.service.delays import DelayRecords
@@ -429,6 +429,21 @@ def test_a_did_of_somebody_else_whose_document_is_said_to_be_elsewhere(house: Ho
         block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
         block.state.claims.clear()
     assert codes(audit(house.chain, folder)) == ["lists_unpublished"] * 2
+
+
+def test_a_claim_of_another_issuers_did(house: House, folder: Path) -> None:
+    """Beside the claim of its own; a stranger's claims are nobody's matter."""
+    uni = house.issuers.look_up("uni")
+    [other] = [issuer.address for issuer in house.issuers.all() if issuer.name != "uni"]
+    for address, found in ((b"\x77" * 20, []), (other, [("did_names_other_account", other)])):
+        chain = house.chain
+        chain._send_foreign(
+            address, chain.encode(SetDid(address, uni.did, b"\5" * 32, chain.read_issuer(address).nonce))
+        )
+        house.settle()
+        report = audit(chain, folder)
+        assert [(item.code, item.where.issuer) for item in report.findings] == found
+    assert hex_text(uni.address) in report.findings[0].observed
 
 
 def test_a_claim_counts_without_its_event(house: House, folder: Path) -> None:
