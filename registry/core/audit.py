@@ -208,6 +208,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "A template that credentials were made from is not published, or is listed no more."),
         ("accepted_after_anchor", published, warning,
          "The publication says that the batch's first credential was accepted after the batch was anchored."),
+        ("published_location_differs", published, warning,
+         "The publication names another time, block or transaction than those of its batch's anchor."),
         ("batch_anchored_late", published, info,
          "Anchored later than the registry declared. That is a broken promise, and no fraud by itself."),
         ("credential_unreadable", credentials, warning,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import AnchoredBatch, ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView, misplaced
 from registry.core.audit_figures import Delays
 from registry.core.audit_issuers import Speakers
 from registry.core.canonical import canonicalize
@@ -247,18 +247,7 @@ def late_finding(delay: int | None, declared: int | None, record: BatchRecord, w
 def _about_batch(anchor: Anchor, record: BatchRecord, told: AnchoredBatch | None, where: Where) -> Iterator[Finding]:
     if record.revoked_at:
         yield find("voided_batch_credential", "a batch that counts", "one that was voided", where)
-    if anchor.anchored_at != record.anchored_at:
-        expected = f"anchored at {_moment(record.anchored_at)}"
-        yield find("bundle_location_differs", expected, f"anchored at {_moment(anchor.anchored_at)}", where)
-    if told is None:
-        return
-    ours = (told.transaction, told.block_number, told.block_hash)
-    if (anchor.transaction, anchor.block_number, anchor.block_hash) != ours:
-        expected = f"transaction {hex_text(told.transaction)} in block {told.block_number}"
-        observed = f"transaction {hex_text(anchor.transaction)} in block {anchor.block_number}"
-        if anchor.block_hash != told.block_hash:
-            expected += f" ({hex_text(told.block_hash)})"
-            observed += f" ({hex_text(anchor.block_hash)})"
+    for expected, observed in misplaced(anchor, record, told):
         yield find("bundle_location_differs", expected, observed, where)
 
 

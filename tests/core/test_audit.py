@@ -115,7 +115,7 @@ class World:
     def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
         audit = PublishedAudit(self.view)
         findings = [finding for item in published or self.published() for finding in audit.add(*item)]
-        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {})]
+        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {}, self.view.batches())]
 
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
@@ -386,11 +386,15 @@ def test_leaves_with_another_root(world: World, change: Callable[[bytes], bytes]
     assert codes(world.audit(material)) == ["root_mismatch"]
 
 
-@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: p + p[:32], lambda _: b""])
-def test_leaves_of_the_wrong_length(world: World, change: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    ("change", "observed"),
+    [(lambda p: p[:-1], "159 bytes"), (lambda p: p + p[:1], "more"), (lambda _: b"", "0 bytes")],
+)
+def test_leaves_of_the_wrong_length(world: World, change: Callable[[bytes], bytes], observed: str) -> None:
     material = world.published()
     material[0] = (material[0][0], change(world.leaves[0]))
-    assert codes(world.audit(material)) == ["leaves_malformed"]
+    [finding] = world.audit(material)
+    assert (finding.code, finding.expected, finding.observed) == ("leaves_malformed", "160 bytes", observed)
 
 
 def test_another_size(world: World) -> None:
@@ -479,6 +483,14 @@ def test_a_leaf_repeated_for_another_issuer(world: World) -> None:
     assert "of issuer 0x" in finding.observed
 
 
+def test_a_repeated_leaf_is_found_where_it_was_anchored_later(world: World) -> None:
+    """Whoever has a low address may be the one who copied."""
+    world.anchor([], issuer=b"\x00" * 20, leaves=world.leaves[1][64:96])
+    [finding] = world.audit()
+    assert (finding.where.issuer, finding.where.index) == (b"\x00" * 20, 14)
+    assert f"index 7 of issuer 0x{ISSUER.hex()} as well" in finding.observed
+
+
 def test_leaves_that_only_begin_alike_are_no_repeats(world: World) -> None:
     world.anchor([], leaves=b"\x05" * 32 + b"\x05" * 31 + b"\x06")
     assert world.audit() == []
@@ -490,7 +502,36 @@ def test_a_voided_batch_served_as_good(world: World) -> None:
     world.records[world.keys[1]] = replace(record, revoked_at=1_800_000_500)
     assert codes(world.audit()) == ["voided_batch_served"]
     silent = [(replace(item, revoked=None), leaves) for item, leaves in world.published()]
-    assert world.audit(silent) == []
+    [finding] = world.audit(silent)
+    assert (finding.code, finding.observed) == ("voided_batch_served", "nothing of that")
+    unaware = [(replace(item, revoked=None, claimed=False), leaves) for item, leaves in world.published()]
+    assert world.audit(unaware) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, []),
+        ({"anchored_at": 1_700_000_000}, ["2023-11-14T22:13:20Z"]),
+        ({"transaction": b"\x55" * 32}, [f"transaction 0x{'55' * 32} in block 2"]),
+        ({"block_number": 9}, [f"transaction 0x{'01' * 32} in block 9"]),
+        ({"block_hash": b"\x55" * 32}, [f"in block 2 (0x{'55' * 32})"]),
+        ({"anchored_at": 1, "block_number": 1}, ["1970-01-01T00:00:01Z", "in block 1"]),
+    ],
+)
+def test_a_publication_that_names_another_place_of_an_anchor(
+    world: World, change: dict[str, Any], found: list[str]
+) -> None:
+    material = world.published()
+    (batch, leaves), told = material[1], world.history[1]
+    place = (told.transaction, told.block_number, told.block_hash)
+    anchor = replace(Anchor(31337, CONTRACT, ISSUER, batch.key.first, 1_800_000_001, *place), **change)
+    material[1] = (replace(batch, anchor=anchor), leaves)
+    findings = world.audit(material)
+    assert [item.code for item in findings] == ["published_location_differs"] * len(found)
+    assert all(part in item.observed for part, item in zip(found, findings, strict=True))
+    world.history.clear()  # the node has pruned it: the record's time is left
+    assert len(world.audit(material)) == ("anchored_at" in change)
 
 
 def test_a_batch_that_could_not_be_asked_for_is_not_alleged_to_be_missing(world: World) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from anchors.base import RevokeBatch, WrongContract
+from anchors.base import BatchAnchored, ChainUnreachable, RevokeBatch, WrongContract
 from registry.api.app import create_app
 from registry.core.audit_published import packed_root
 from registry.core.errors import InputError
+from registry.core.notation import time_text
 from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
 from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
@@ -175,13 +176,17 @@ def test_a_listing_that_lies(house: House, folder: Path, name: str, value: Any, 
     assert codes(audit(house.chain, folder)) == code
 
 
-def test_a_voided_batch(house: House, folder: Path) -> None:
+def void_one(house: House) -> None:
     batch = house.batching.page()[0]
     issuer = house.issuers.look_up("uni")
     house.chain.mine()
     house.chain._apply(
         house.chain.tip, RevokeBatch(issuer.address, batch.root, batch.first), issuer.address, b"\7" * 32
     )
+
+
+def test_a_voided_batch(house: House, folder: Path) -> None:
+    void_one(house)
     assert codes(audit(house.chain, folder)) == ["voided_batch_served"]
     house.settle()
     assert publish(house, folder) == Publication(3, 0, True)
@@ -356,6 +361,7 @@ class _ListedElsewhere:
         self.name = "bent"
         self.listing = FolderMaterial(folder).listing
         self.leaves = leaves.leaves
+        self.own_document = FolderMaterial(folder).own_document
 
 
 @pytest.mark.parametrize("address", ["ftp://example.org", "http://", "http://[", "https://example.org/?x=1"])
@@ -442,10 +448,60 @@ def test_a_displaced_batch_is_no_publication(house: House, serve: Callable[[Hand
         lambda page: page["batches"][0].update(root=None),
         lambda page: page["batches"][0].update(size=True),
         lambda page: page["batches"][0].update(anchor=None),
+        lambda page: page["batches"][0]["anchor"].update(network={**page["network"], "chain": "eip155:1"}),
+        lambda page: page["batches"][0]["anchor"].update(network=None),
     ],
 )
 def test_an_api_that_misleads(house: House, serve: Callable[[Handler], str], change: Callable[[Any], None]) -> None:
     assert codes(audit(house.chain, serve(pages(house, change)))) == ["material_malformed"]
+
+
+def anchored_at(house: House, **place: Any) -> Callable[[Any], None]:
+    """What the API says of the first batch's anchor, where the chain has it but for ``place``."""
+    told = next(event for block in house.chain.blocks for event in block.events if isinstance(event, BatchAnchored))
+    moment = house.chain.blocks[told.block_number].ref.timestamp
+
+    def change(page: Any) -> None:
+        for batch in page["batches"]:
+            if batch["root"] == told.root.hex():
+                batch["anchor"] |= {
+                    "anchoredAt": time_text(moment), "blockNumber": told.block_number,
+                    "transaction": "0x" + told.transaction.hex(), "blockHash": "0x" + told.block_hash.hex(), **place,
+                }  # fmt: skip
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ({}, set()),
+        ({"transaction": "0x" + "55" * 32}, {"published_location_differs"}),
+        ({"anchoredAt": "2020-01-01T00:00:00Z"}, {"published_location_differs"}),
+        ({"transaction": "0x" + "55" * 32, "blockNumber": None}, set()),
+    ],
+)
+def test_an_api_that_names_another_place_of_an_anchor(
+    house: House, serve: Callable[[Handler], str], place: dict[str, Any], expected: set[str]
+) -> None:
+    report = audit(house.chain, serve(pages(house, anchored_at(house, **place))))
+    assert set(codes(report)) - {"lists_unpublished"} == expected
+
+
+def test_an_api_that_names_a_place_that_may_change_yet(house: House, serve: Callable[[Handler], str]) -> None:
+    bend = anchored_at(house, transaction="0x" + "55" * 32)
+
+    def young(page: Any) -> None:
+        bend(page)
+        for batch in page["batches"]:
+            batch["state"] = "ANCHORED"
+
+    assert set(codes(audit(house.chain, serve(pages(house, young))))) == {"lists_unpublished"}
+
+
+def test_an_api_that_says_nothing_of_a_voided_batch(house: House, serve: Callable[[Handler], str]) -> None:
+    void_one(house)
+    assert set(codes(audit(house.chain, serve(pages(house))))) == {"voided_batch_served", "lists_unpublished"}
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------
@@ -460,6 +516,21 @@ def test_a_node_on_another_branch(house: House) -> None:
     other.blocks = list(house.chain.blocks)
     other.reorganise(2, keep=False, blocks=2)
     assert set(codes(audit(house.chain, others=(other,)))) == {"nodes_disagree"}
+
+
+def test_a_node_with_another_block_that_shows_no_more_of_it(house: House) -> None:
+    other = copy.copy(house.chain)
+    other.blocks = list(house.chain.blocks)
+    other.reorganise(2, keep=False, blocks=2)
+
+    def refuse(name: str, _when: str) -> None:
+        if name == "read_events":
+            raise ChainUnreachable("it has not got that block or its state")
+
+    other.fault = refuse
+    report = audit(house.chain, others=(other,))
+    assert codes(report) == ["nodes_disagree"]
+    assert "not got that block" in report.incomplete[0]
 
 
 def test_a_second_node_that_is_down(house: House) -> None:

@@ -158,6 +158,19 @@ def leaf_of_another_batch_anchored_again(world: World) -> Answer:
 
 
 @finds("leaf_repeated")
+def batch_of_another_issuer_anchored_again(world: World) -> Answer:
+    """Whoever anchored it later is named, whatever the addresses are."""
+    batch, school = world.batch(1), world.issuers["school"]
+    copied = {**batch, "issuer": school, "first": 1}
+    world.call("anchor", bytes.fromhex(batch["root"]), 1, batch["size"], issuer=school)
+    world.bend(lambda batches: batches.append(copied))
+    shutil.copy(world.leaves_file(batch), world.leaves_file(copied))
+    code, report = published(world)
+    assert [item["where"]["issuer"] for item in report["findings"]] == [school]
+    return code, report
+
+
+@finds("leaf_repeated")
 def leaf_twice_in_a_batch(world: World) -> Answer:
     leaves = [sha(b"1"), sha(b"2"), sha(b"1")]
     at, _, _ = world.anchor(leaves)
@@ -189,6 +202,13 @@ def later_than_declared(world: World) -> Answer:
 def mirror_with_another_state(world: World) -> Answer:
     mirror = copy_of_publication(world)
     world.bend(lambda batches: batches[0].update(state="voided"), mirror)
+    return published(world, "--published", mirror)
+
+
+@finds("mirrors_differ")
+def mirror_with_other_erasures(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    world.bend(lambda batches: batches[0].update(erased=3), mirror)
     return published(world, "--published", mirror)
 
 
@@ -479,6 +499,31 @@ def nothing_said_of_an_issuer(world: World) -> Answer:
 def did_of_somebody_else(world: World) -> Answer:
     assert world.sql("UPDATE issuers SET did = 'did:web:elsewhere.example' WHERE name = 'uni'") == 1
     return published_again(world)
+
+
+@finds("did_names_other_account")
+def did_of_another_issuer_claimed_as_well(world: World) -> Answer:
+    entry = next(item for item in issuers_of(world)["issuers"] if item["issuer"] == world.issuers["uni"])
+    world.call("setDid", entry["did"], bytes.fromhex(entry["document"]), issuer=world.issuers["school"])
+    return published(world)
+
+
+@finds("did_not_claimed", "lists_unpublished")
+def did_of_somebody_else_whose_document_is_said_to_be_elsewhere(world: World) -> Answer:
+    def elsewhere(issuers: list[Any]) -> None:
+        [entry] = [item for item in issuers if item["issuer"] == world.issuers["uni"]]
+        for name in ("document", "statusBase"):
+            entry.pop(name)
+        entry["did"] = "did:web:elsewhere.example"
+
+    bend_issuers(world, elsewhere)
+    return published(world)
+
+
+@finds("material_malformed")
+def document_of_the_registrys_own_that_is_none(world: World) -> Answer:
+    (world.published / "did.json").write_bytes(b"\xff{")
+    return published(world)
 
 
 @finds("did_names_other_account", "did_document_unclaimed")
