@@ -38,10 +38,10 @@ class DatabaseError(RegistryError):
 def unreadable(error: DBAPIError) -> str | None:
     """In the driver's own words, what is wrong with what the database holds; None where it could not be asked."""
     code = getattr(error.orig, "sqlite_errorcode", None)
-    told = isinstance(error.orig, sqlite3.Error) and (code is None or code & 0xFF in _BROKEN)
-    return (
-        str(error.orig).partition(" with text")[0] if told or isinstance(error, ProgrammingError | DataError) else None
-    )
+    broken = isinstance(error.orig, sqlite3.Error) and (code is None or code & 0xFF in _BROKEN)
+    if not broken and not isinstance(error, ProgrammingError | DataError):
+        return None
+    return str(error.orig).partition(" with text")[0]  # which may be anybody's
 
 
 class Database:
