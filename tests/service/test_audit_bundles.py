@@ -39,8 +39,8 @@ def test_several_processes_find_what_one_finds(house: House, tmp_path: Path, mon
 
 
 def test_a_transaction_that_went_elsewhere_is_looked_up(house: House, tmp_path: Path) -> None:
-    """The bundle names a transaction that was carried out, for a batch that the contract does not have. One that anchored
-    another batch here did not go elsewhere.
+    """The bundle names a transaction that was carried out, for a batch that the contract does not have. One that
+    anchored another batch here did not go elsewhere.
     """
     _, data = next(iter(house.bundles.all()))
     at = data.index(b'"root":"') + 8
