@@ -240,10 +240,10 @@ def test_a_credential_inside_a_companion_is_seen() -> None:
 def test_many_elements_far_inside_take_no_time() -> None:
     """Each is looked at once, however deep it stands."""
     image = _svg("<g>" * 100_000 + "<openbadges:credential/><b:bundle/>" * 50_000 + "</g>" * 100_000)
-    started = time.perf_counter()
+    started = time.process_time()
     assert _refused(image) == "several_companions"
     assert _out(bake_bundle(image, BUNDLE)) == BUNDLE
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_zip_bomb_beside_the_credential_is_not_unpacked() -> None:

@@ -168,11 +168,11 @@ _BILLION = (
     ],
 )
 def test_declarations_are_refused_before_the_first_is_read(before: str, inside: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert _refused(_svg(inside, before=before)) == "svg_entities"
     with pytest.raises(BakingError):
         bake(_svg(inside, before=before), JSON)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_dtd_that_is_named_is_not_fetched() -> None:
@@ -189,11 +189,11 @@ def test_not_an_svg(data: bytes) -> None:
 
 
 def test_very_deep_and_very_wide() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert _refused(_svg("<g>" * 300_000 + "</g>" * 300_000)) == "no_credential"
     assert _refused(_svg("<openbadges:credential/>" * 100_000)) == "several_credentials"
     assert extract(bake(_svg("<openbadges:credential/>" * 100_000), JSON)).data == JSON
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_the_default_image_is_fit_for_xml() -> None:

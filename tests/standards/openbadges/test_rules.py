@@ -118,9 +118,9 @@ def test_the_number_of_faults_is_bounded() -> None:
     document = badges.badge()
     document["credentialSubject"]["achievement"]["tag"] = [0] * 200_000
     document["evidence"] = [{}] * 200_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(find_faults(document)) == MAX_FAULTS
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_as_deep_as_core_reads() -> None:

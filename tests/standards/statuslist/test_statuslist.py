@@ -115,9 +115,9 @@ def test_a_million_credentials_in_eight_lists() -> None:
     for index in revoked:
         word, mask = word_and_mask(index)
         words[word] = words.get(word, 0) | mask
-    started = time.perf_counter()
+    started = time.process_time()
     lists = [_list(words, list_number=number) for number in range(8)]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     parsed = [parse_status_list(item) for item in lists]
     for index in [*revoked, *chance.sample(range(1_000_000), 3000)]:
         number, entry = list_and_entry(index)
@@ -294,11 +294,11 @@ def test_a_gzip_bomb_is_not_unpacked() -> None:
     """A quarter of a gigabyte of zeros: read in bounded memory, and at once."""
     compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
     bomb = b"".join(compressor.compress(bytes(1 << 22)) for _ in range(64)) + compressor.flush()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(StatusListError) as caught:
         decode_list(_multibase(bomb))
     assert caught.value.code is ListCode.TOO_LARGE
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
