@@ -16,8 +16,8 @@ from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
     "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "anchored_as",
-    "audit_erasures", "audit_rows", "audit_statuses", "audit_stored_batches", "audit_stored_issuers",
-    "audit_stored_words",
+    "audit_erasures", "audit_rows", "audit_statuses", "audit_stored_anchors", "audit_stored_batches",
+    "audit_stored_issuers", "audit_stored_words",
 ]  # fmt: skip
 
 _DELAY = 86_400  # seconds after which a change of status that was asked for should be on chain
@@ -420,6 +420,22 @@ def audit_stored_words(
             yield find(
                 "chain_copy_differs", "the status bits of the chain's events", observed, Where(issuer, index=index)
             )
+
+
+def audit_stored_anchors(
+    view: ChainView, stored: Mapping[AnchoredBatch, int | None], block: int, issuers: Iterable[bytes]
+) -> Iterator[Finding]:
+    """``stored``: the batches that the database has from the chain's events up to ``block``, each with the block that
+    voided it, or None. One finding for each issuer; one of whom the node no longer has all events is left out.
+    """
+    voided = {key: at for key, at in view.voided_in.items() if at <= block}
+    told = {batch: voided.get(batch.key) for batch in view.history if batch.block_number <= block}
+    for issuer in sorted(issuer for issuer in set(issuers) if _is_complete(view, issuer)):
+        theirs, ours = ({item for item in found.items() if item[0].key.issuer == issuer} for found in (told, stored))
+        keys = sorted(batch.key for batch, _ in theirs ^ ours)
+        if keys:
+            observed = f"{len(set(keys))} others in block {block}, the first at index {keys[0].first}"
+            yield find("chain_copy_differs", "the batches of the chain's events", observed, Where.batch(keys[0]))
 
 
 def _is_complete(view: ChainView, issuer: bytes) -> bool:

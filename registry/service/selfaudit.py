@@ -17,7 +17,7 @@ from sqlalchemy.types import NullType
 
 from anchors.base import Chain, Revoke, SetSuspension
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_database import (
     Lookups,
     OwnWords,
@@ -29,6 +29,7 @@ from registry.core.audit_database import (
     audit_erasures,
     audit_rows,
     audit_statuses,
+    audit_stored_anchors,
     audit_stored_batches,
     audit_stored_issuers,
     audit_stored_words,
@@ -46,6 +47,7 @@ from registry.service.issuers import SELF
 from registry.store.database import AnyRow, Database, unreadable
 from registry.store.tables import (
     batches,
+    chain_batches,
     chain_blocks,
     chain_status,
     credentials,
@@ -171,6 +173,7 @@ def _audit_copies(
     until = _followed(connection, view, lookups)
     if until is not None:
         yield from audit_stored_words(view, _words(connection, until), until, ours)
+        yield from audit_stored_anchors(view, _anchors(connection, until), until, ours)
 
 
 def _issuers(
@@ -394,6 +397,23 @@ def _words(connection: Connection, until: int = MAX_INTEGER) -> dict[tuple[bytes
         pair, purpose = folded[_bytes_of(row.issuer, 20, place), word], int(row.purpose == "suspension")
         pair[purpose] = (pair[purpose] | masks[0]) & ~masks[1]
     return {key: StatusWords(*pair) for key, pair in folded.items()}
+
+
+def _anchors(connection: Connection, until: int) -> dict[AnchoredBatch, int | None]:
+    """The copies of the events of batches up to a block, each with the block that voided it by then."""
+    names = ("block_number", "block_hash", "transaction", "issuer", "root", "first", "size", "revoked_block")
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(*_as_they_are(chain_batches, *names)).where(chain_batches.c.block_number <= until)
+    )
+    found = {}
+    for row in rows:
+        place = f"chain_batches in block {row.block_number}"
+        key = BatchKey(_bytes_of(row.issuer, 20, place), _number(row.first, place), _bytes_of(row.root, 32, place))
+        hashes = _bytes_of(row.block_hash, 32, place), _bytes_of(row.transaction, 32, place)
+        batch = AnchoredBatch(key, _number(row.size, place), _number(row.block_number, place), *hashes)
+        voided = None if row.revoked_block is None else _number(row.revoked_block, place)
+        found[batch] = voided if voided is not None and voided <= until else None
+    return found
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from registry.core.audit_database import (
     anchored_as,
     audit_rows,
     audit_statuses,
+    audit_stored_anchors,
     audit_stored_batches,
     audit_stored_issuers,
     audit_stored_words,
@@ -1022,6 +1023,25 @@ def test_the_copy_of_the_status_words(world: World) -> None:
     for wrong in ({}, {(ISSUER, 0): StatusWords(1, 0)}, {(ISSUER, 0): StatusWords(0b11, 2)}):
         [finding] = audit_stored_words(view, wrong, 5, [ISSUER])
         assert (finding.code, finding.where.index) == ("chain_copy_differs", 0 if not wrong else 1)
+
+
+def test_the_copy_of_the_batches(world: World) -> None:
+    view = replace(world.view, voided_in={world.keys[1]: 5})
+    last = world.history[2].block_number
+    right = {batch: 5 if batch.key == world.keys[1] else None for batch in world.history}
+    assert list(audit_stored_anchors(view, right, 9, [ISSUER])) == []
+    assert list(audit_stored_anchors(view, {}, 9, [OTHER])) == []
+    assert list(audit_stored_anchors(view, {**dict.fromkeys(world.history[:2])}, last - 1, [ISSUER])) == []
+    assert list(audit_stored_anchors(replace(view, history=()), right, 9, [ISSUER])) == []  # events are gone
+    other = replace(world.history[0], size=4)
+    for wrong, first in (
+        ({}, 0),
+        ({**right, world.history[1]: None}, 5),
+        ({**right, other: None}, 0),
+        (dict(list(right.items())[:2]), 13),
+    ):
+        [finding] = audit_stored_anchors(view, wrong, 9, [ISSUER, OTHER])
+        assert (finding.code, finding.where.first) == ("chain_copy_differs", first)
 
 
 def test_a_status_that_the_database_has_not(world: World) -> None:

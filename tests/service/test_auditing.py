@@ -22,7 +22,15 @@ from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
 from registry.service.publishing import Publication
 from registry.service.selfaudit import audit_database
-from registry.store.tables import batches, chain_status, credentials, did_documents, issuers, status_requests
+from registry.store.tables import (
+    batches,
+    chain_batches,
+    chain_status,
+    credentials,
+    did_documents,
+    issuers,
+    status_requests,
+)
 from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.fake_chain import FakeChain
 from support.house import House, open_house
@@ -624,6 +632,9 @@ def test_a_clean_database(house: House) -> None:
         (chain_status.delete(), ["chain_copy_differs"]),
         (chain_status.update().values(set_mask=b"\xff" * 32), ["chain_copy_differs"]),
         (chain_status.update().values(purpose="other"), ["database_unreadable"]),
+        (chain_batches.update().values(revoked_block=1), ["chain_copy_differs", "chain_copy_differs"]),
+        (chain_batches.delete(), ["chain_copy_differs", "chain_copy_differs"]),
+        (chain_batches.update().where(chain_batches.c.first == 0).values(root=b"\7"), ["database_unreadable"]),
     ],
 )
 def test_tables_that_were_changed(house: House, statement: Any, expected: list[str]) -> None:
