@@ -305,7 +305,7 @@ def _kinds() -> Mapping[str, FindingKind]:
         ("status_set_elsewhere", database, info,
          "The issuer changed the status on chain by itself, past this registry, which has read of it there."),
         ("chain_copy_differs", database, critical,
-         "The database's copy of the chain's events is not the chain's: status lists that are made of it are wrong."),
+         "The database's copy of the chain's events is not the chain's: what is made of it (status lists) is wrong."),
     )  # fmt: skip
     return MappingProxyType({code: FindingKind(level, severity, meaning) for code, level, severity, meaning in rows})
 

@@ -125,7 +125,13 @@ class IssuerAudit:
         for address, did in [*said, *((claim.issuer, claim.did) for claim in self._view.claims)]:
             document = self.documents.get((address, did), by_did.get(did))
             dids.setdefault(address, {})[did] = self._others(address, did, document)
-        return Speakers(dids, frozenset(self._view.incomplete()))
+        accounts: dict[str, set[bytes]] = {}
+        for document in (found for read in self._read for found in read.documents.values()):
+            accounts.setdefault(document.did, set()).update(
+                account.address for account in document.accounts if account.chain_id == self._view.chain_id
+            )
+        named = {did: frozenset(found) for did, found in accounts.items() if not is_own_key(did)}
+        return Speakers(dids, frozenset(self._view.incomplete()), named)
 
     def _others(self, address: bytes, did: str, document: DidDocument | None) -> str | None:
         """The accounts that a DID document names instead of an address; "" if it names that, None if there is none."""

@@ -23,7 +23,15 @@ from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
 from registry.service.publishing import Publication
 from registry.service.selfaudit import audit_database
-from registry.store.tables import batches, chain_status, credentials, issuers, status_requests
+from registry.store.tables import (
+    batches,
+    chain_batches,
+    chain_status,
+    credentials,
+    did_documents,
+    issuers,
+    status_requests,
+)
 from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.fake_chain import FakeChain
 from support.house import House, open_house
@@ -652,12 +660,33 @@ def test_a_clean_database(house: House) -> None:
         (batches.update().where(batches.c.id == 1).values(state="DISPLACED"), ["foreign_batch"]),
         (status_requests.update().values(action="suspend"), ["status_not_on_chain", "status_not_recorded"]),
         (status_requests.delete(), ["status_not_recorded"]),
-        (status_requests.update().values(state="SENT", requested_at=5), []),  # the chain has it
+        (status_requests.update().values(state="SENT", requested_at=5, final_block=None), []),  # the chain has it
+        (status_requests.update().values(state="SENT", requested_at=5), ["status_not_recorded"]),  # final, and sent
+        (status_requests.update().values(state="WAITING", final_block=None), ["status_not_recorded"]),  # in a call
+        (status_requests.update().values(state="SUPERSEDED"), ["status_not_recorded"]),  # by none that came later
         (status_requests.update().values(state="SOON"), ["database_unreadable"]),
         (credentials.update().where(of_uni(1)).values(leaf=b"\7" * 32), ["row_changed"]),
         (credentials.update().where(of_uni(1)).values(external_id="urn:other"), ["row_changed"]),
         (credentials.update().where(of_uni(7)).values(issuer_id=2), ["row_changed"]),
-        (credentials.update().where(of_uni(1)).values(form="commitment", content=None), ["erasure_incomplete"]),
+        (credentials.update().where(of_uni(1)).values(form="commitment"), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(form="odd"), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(state="RESERVED"), ["row_changed"]),
+        (
+            credentials.update().where(of_uni(1)).values(form="commitment", content=None, salt=None),
+            ["erased_without_tombstone"],  # it has a name, and its index was never reserved
+        ),
+        (
+            credentials.update()
+            .where(of_uni(1))
+            .values(form="commitment", content=None, reserved_until=5, external_id=None),
+            ["erasure_incomplete"],
+        ),
+        (batches.update().where(batches.c.id == 1).values(first=77), ["batch_other_root"]),
+        (
+            issuers.update().where(issuers.c.id == 1).values(address=b"\7" * 20),
+            ["issuer_changed", "status_not_on_chain"],
+        ),
+        (did_documents.update().where(did_documents.c.id == 1).values(content=b"{}"), ["issuer_changed"]),
         (credentials.update().where(of_uni(1)).values(state="DEAD"), ["database_unreadable"]),
         (
             credentials.update().where(of_uni(1)).values(state="RESERVED", content=None, salt=None),
@@ -674,6 +703,9 @@ def test_a_clean_database(house: House) -> None:
         (chain_status.delete(), ["chain_copy_differs"]),
         (chain_status.update().values(set_mask=b"\xff" * 32), ["chain_copy_differs"]),
         (chain_status.update().values(purpose="other"), ["database_unreadable"]),
+        (chain_batches.update().values(revoked_block=1), ["chain_copy_differs", "chain_copy_differs"]),
+        (chain_batches.delete(), ["chain_copy_differs", "chain_copy_differs"]),
+        (chain_batches.update().where(chain_batches.c.first == 0).values(root=b"\7"), ["database_unreadable"]),
     ],
 )
 def test_tables_that_were_changed(house: House, statement: Any, expected: list[str]) -> None:
@@ -725,6 +757,39 @@ def test_a_revocation_that_is_final_in_the_table_alone(house: House) -> None:
     assert codes(audit_inside(house)) == ["status_delayed", "status_not_recorded"]
 
 
+def test_a_reinstatement_that_is_final_in_the_table_alone(house: House) -> None:
+    """The chain had the bit clear before it was set, which is no reinstatement."""
+    house.status.request(house.issuers.look_up("uni"), name_of(house, 1), "suspend")
+    for _ in range(4):
+        house.settle()
+    assert codes(audit_inside(house)) == []
+    with house.database.write() as connection:
+        statement = (
+            "INSERT INTO status_requests (issuer_id, credential_id, action, state, requested_at, final_block) "
+            "SELECT issuer_id, credential_id, 'reinstate', state, requested_at, final_block FROM status_requests "
+            "WHERE action = 'suspend'"
+        )
+        assert connection.exec_driver_sql(statement).rowcount == 1
+    assert codes(audit_inside(house)) == ["status_not_on_chain"]
+
+
+@pytest.mark.parametrize(("action", "row"), [("reinstate", "reinstate"), ("suspend", "suspend")])
+def test_requests_for_suspensions_that_were_deleted(house: House, action: str, row: str) -> None:
+    for wanted in ("suspend", "reinstate")[: 1 + (action == "reinstate")]:
+        house.status.request(house.issuers.look_up("uni"), name_of(house, 1), wanted)
+        for _ in range(4):
+            house.settle()
+    assert codes(audit_inside(house)) == []
+    tamper(house, status_requests.delete().where(status_requests.c.action == row))
+    [finding] = audit_inside(house).findings
+    assert (finding.code, finding.where.index) == ("status_not_recorded", 1)
+
+
+def name_of(house: House, index: int) -> str:
+    with house.database.read() as connection:
+        return str(connection.execute(select(credentials.c.id).where(of_uni(index))).scalar_one())
+
+
 def test_a_batch_with_another_root(house: House) -> None:
     tamper(house, batches.update().where(batches.c.id == 1).values(root=b"\7" * 32))
     assert codes(audit_inside(house)) == ["batch_other_root", "stored_leaves_differ"]
@@ -769,6 +834,11 @@ def test_the_real_api(house: House) -> None:
         ("UPDATE issuers SET address = 5 WHERE id = 1", {"database_unreadable"}),
         ("UPDATE batches SET state = 'NONE' WHERE id = 1", {"database_unreadable"}),
         ("UPDATE status_requests SET action = 'none'", {"database_unreadable"}),
+        (
+            "UPDATE credentials SET external_id = CAST(x'fffe' AS TEXT) WHERE credential_index = 1",
+            {"database_unreadable"},
+        ),
+        ("DROP TABLE did_documents", {"database_unreadable"}),
     ],
 )
 def test_tables_that_hold_what_they_cannot(house: House, statement: str, expected: set[str]) -> None:
@@ -779,3 +849,4 @@ def test_tables_that_hold_what_they_cannot(house: House, statement: str, expecte
     report = audit_inside(house)
     assert set(codes(report)) == expected
     assert report.exit_code == 1
+    assert not any("\ufffd" in finding.observed for finding in report.findings)  # it may be anybody's name

@@ -779,6 +779,48 @@ def name_that_a_stranger_claims(world: World) -> Answer:
     return code, report
 
 
+@finds("credential_issuer_differs", "issuer_elsewhere")
+def name_at_an_address_that_nobody_knows(world: World) -> Answer:
+    """She claims nothing: the document of the name speaks against her."""
+    did, world.issuers["uni"] = world.did(), "0x" + "e5" * 20
+    made = credential("own", issuer=did)
+    first, root, receipt = world.anchor([leaf_of(made)])
+    (world.bundles / "own.json").write_text(json.dumps(world.make_bundle(made, first, root, receipt)))
+    return with_bundles(world)
+
+
+@finds("bundle_not_on_chain")
+def bundle_that_names_the_place_of_another_batch(world: World) -> Answer:
+    path, document = uni_bundle(world)
+    document["anchors"][0]["firstIndex"] ^= 40
+    path.write_text(json.dumps(document))
+    return with_bundles(world)
+
+
+@finds("status_index_differs")
+def status_of_somebody_else_by_an_older_name_behind_many(world: World) -> Answer:
+    base = world.did().removeprefix("did:web:").replace(":", "/").replace("%3A", ":")
+    entry = {
+        "type": "BitstringStatusListEntry", "statusPurpose": "revocation",
+        "statusListIndex": str(world.view("nextIndexOf")),
+        "statusListCredential": f"http://{base}/status/revocation/0",
+    }  # fmt: skip
+    wrong = {**entry, "type": "StatusList2021Entry", "statusListIndex": "1"}
+    world.own_bundle(credential("own", credentialStatus=[entry] * 20 + [wrong]), "own")
+    return with_bundles(world)
+
+
+@finds("voided_batch_credential", exit_code=0)
+def identifier_issued_again_after_its_batch_was_voided(world: World) -> Answer:
+    """Not a fraud: what is void counts for nothing."""
+    name = uni_bundle(world)[1]["credential"]["id"]
+    for batch in (world.batch(0), world.batch(1)):
+        world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
+    world.bend(lambda batches: [item.update(state="voided") for item in batches if item["size"] > 1])
+    world.own_bundle({**credential("own"), "id": name}, "own")
+    return with_bundles(world)
+
+
 @finds("status_index_differs")
 def status_in_the_list_of_another_issuer(world: World) -> Answer:
     base = world.did("school").removeprefix("did:web:").replace(":", "/").replace("%3A", ":")
@@ -1044,6 +1086,75 @@ def revocation_shown_and_never_sent(world: World) -> Answer:
 @finds("status_not_recorded")
 def revoked_behind_the_registrys_back(world: World) -> Answer:
     world.call("revoke", [0], [1 << 20])
+    return inside(world)
+
+
+@finds("status_not_recorded")
+def revocation_called_superseded(world: World) -> Answer:
+    assert world.sql("UPDATE status_requests SET state = 'SUPERSEDED'") == 1
+    return inside(world)
+
+
+@finds("status_not_recorded")
+def revocation_said_to_wait(world: World) -> Answer:
+    assert world.sql("UPDATE status_requests SET state = 'WAITING'") == 1
+    return inside(world)
+
+
+def suspended(world: World) -> None:
+    [(name,)] = world.ask(f"SELECT external_id FROM credentials WHERE {ROW} 5")
+    world.registry("suspend", name, "--issuer", "uni")
+    for _ in range(3):
+        world.registry("worker", "--once")
+        world.node.rpc("anvil_mine", hex(2))
+    world.registry("worker", "--once")
+    assert inside(world)[1]["findings"] == []
+
+
+@finds("status_not_on_chain")
+def suspension_that_ended_in_a_table_alone(world: World) -> Answer:
+    suspended(world)
+    columns = "issuer_id, credential_id, state, requested_at, final_block"
+    statement = f"INSERT INTO status_requests (action, {columns}) SELECT 'reinstate', {columns} FROM status_requests"
+    assert world.sql(f"{statement} WHERE action = 'suspend'") == 1
+    return inside(world)
+
+
+@finds("batch_other_root")
+def batch_at_another_place(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET first = 900 WHERE {BATCH}")
+    return inside(world)
+
+
+@finds("issuer_changed", "status_not_on_chain")
+def issuer_with_another_address(world: World) -> Answer:
+    assert world.sql("UPDATE issuers SET address = ? WHERE name = 'uni'", b"\x77" * 20)
+    return inside(world)
+
+
+@finds("issuer_changed")
+def former_document_with_other_keys(world: World) -> Answer:
+    assert world.sql("UPDATE did_documents SET content = CAST(replace(content, 'key-1', 'key-2') AS BLOB)")
+    return inside(world)
+
+
+@finds("row_changed")
+def row_of_an_index_that_is_still_free(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET state = 'RESERVED' WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("erased_without_tombstone")
+def row_emptied_and_called_a_commitment(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET form = 'commitment', content = NULL, salt = NULL WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("database_unreadable", "row_missing")
+def text_that_is_none(world: World) -> Answer:
+    """It hides nothing of other batches."""
+    assert world.sql(f"UPDATE credentials SET external_id = CAST(x'fffe' AS TEXT) WHERE {ROW} 5")
+    assert world.sql(f"DELETE FROM credentials WHERE {ROW} 45")
     return inside(world)
 
 
