@@ -98,7 +98,7 @@ def measure_leaves(leaves: int, batches: int) -> None:
     started = time.process_time()
     audit = PublishedAudit(view)
     found = [finding for item in published for finding in audit.add(*item)] + audit.finish()
-    found += repeated_leaves(audit.anchored_leaves(), {})
+    found += repeated_leaves(audit.anchored_leaves(), {}, view.batches())
     show(f"{leaves:,} leaves in {batches} batches", time.process_time() - started, "s", loop, "that loop")
     show("memory of all this", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB")
     if found:

@@ -208,6 +208,8 @@ def _kinds() -> Mapping[str, FindingKind]:
          "A template that credentials were made from is not published, or is listed no more."),
         ("accepted_after_anchor", published, warning,
          "The publication says that the batch's first credential was accepted after the batch was anchored."),
+        ("published_location_differs", published, warning,
+         "The publication names another time, block or transaction than those of its batch's anchor."),
         ("batch_anchored_late", published, info,
          "Anchored later than the registry declared. That is a broken promise, and no fraud by itself."),
         ("credential_unreadable", credentials, warning,
@@ -303,7 +305,7 @@ def _kinds() -> Mapping[str, FindingKind]:
         ("status_set_elsewhere", database, info,
          "The issuer changed the status on chain by itself, past this registry, which has read of it there."),
         ("chain_copy_differs", database, critical,
-         "The database's copy of the chain's events is not the chain's: status lists that are made of it are wrong."),
+         "The database's copy of the chain's events is not the chain's: what is made of it (status lists) is wrong."),
     )  # fmt: skip
     return MappingProxyType({code: FindingKind(level, severity, meaning) for code, level, severity, meaning in rows})
 

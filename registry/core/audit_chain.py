@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.model import BatchRecord, BlockRef, StatusWords
-from registry.core.notation import hex_text, short
+from registry.core.model import Anchor, BatchRecord, BlockRef, StatusWords
+from registry.core.notation import hex_text, moment_text, short
 from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["AnchoredBatch", "ChainView", "Claim", "audit_chain", "located", "pruned_history", "unknown_batches"]
+__all__ = [
+    "AnchoredBatch", "ChainView", "Claim", "audit_chain", "located", "misplaced", "pruned_history", "unknown_batches",
+]  # fmt: skip
 
 _SHOWN = 100  # words of one issuer that are named one by one
 
@@ -101,6 +103,24 @@ def located(findings: Iterable[Finding], view: ChainView) -> Iterator[Finding]:
                 place = replace(where, transaction=batch.transaction, block_number=batch.block_number)
                 finding = replace(finding, where=place)  # noqa: PLW2901 - the same one, better described
         yield finding
+
+
+def misplaced(anchor: Anchor, record: BatchRecord, told: AnchoredBatch | None) -> Iterator[tuple[str, str]]:
+    """What somebody says otherwise of an anchor than the chain: expected and observed. ``told``: None where the node no
+    longer has the event.
+    """
+    if anchor.anchored_at != record.anchored_at:
+        yield f"anchored at {moment_text(record.anchored_at)}", f"anchored at {moment_text(anchor.anchored_at)}"
+    if told is None:
+        return
+    ours = (told.transaction, told.block_number, told.block_hash)
+    if (anchor.transaction, anchor.block_number, anchor.block_hash) != ours:
+        expected = f"transaction {hex_text(told.transaction)} in block {told.block_number}"
+        observed = f"transaction {hex_text(anchor.transaction)} in block {anchor.block_number}"
+        if anchor.block_hash != told.block_hash:
+            expected += f" ({hex_text(told.block_hash)})"
+            observed += f" ({hex_text(anchor.block_hash)})"
+        yield expected, observed
 
 
 def audit_chain(

@@ -7,11 +7,19 @@ from typing import Any, NamedTuple
 
 from registry.core import leaf
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import AnchoredBatch, ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView, misplaced
 from registry.core.audit_figures import Delays
 from registry.core.audit_issuers import Speakers
 from registry.core.canonical import canonicalize
-from registry.core.credential import STATUS_ENTRY_TYPE, check_binding, host_and_path, issuer_did, list_of, valid_from
+from registry.core.credential import (
+    STATUS_ENTRY_TYPE,
+    check_binding,
+    host_and_path,
+    is_enveloped,
+    issuer_did,
+    list_of,
+    valid_from,
+)
 from registry.core.declared import Declared
 from registry.core.errors import JsonError, ProofError
 from registry.core.merkle import HASH_BYTES, root_from_inclusion_proof
@@ -24,7 +32,6 @@ __all__ = ["NOWHERE", "CredentialAudit", "Examined", "Lists", "late_finding", "w
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
 _OWN_FORM = re.compile(r".*/status/(?:revocation|suspension)/[0-9]+")  # as this registry names its lists
 NOWHERE = Where()
-_ENTRIES = 16  # no credential has more status entries than a few
 
 
 class Examined(NamedTuple):
@@ -200,12 +207,14 @@ class CredentialAudit:
         doubt = None
         if included is None and self._speakers is not None:
             told = self._speakers.judge(key.issuer, issuer_did(credential), where)
-            if isinstance(told, Finding):
+            if isinstance(told, Finding) and clear is None and is_enveloped(credential):
+                doubt = f"{source} holds an envelope that could not be opened: whose credential it is was not audited"
+            elif isinstance(told, Finding):
                 findings.append(told)
             else:
                 doubt = told
         name = credential.get("id")
-        if not isinstance(name, str) or included is not None:
+        if not isinstance(name, str) or included is not None or record.revoked_at:  # what is void is issued no more
             return Examined(tuple(findings), where=where, delay=late, doubt=doubt)
         identifier = leaf.digest(key.issuer + name.encode("utf-8", "surrogatepass"))
         return Examined(tuple(findings), identifier, short(name), where, None, late, doubt)
@@ -247,18 +256,7 @@ def late_finding(delay: int | None, declared: int | None, record: BatchRecord, w
 def _about_batch(anchor: Anchor, record: BatchRecord, told: AnchoredBatch | None, where: Where) -> Iterator[Finding]:
     if record.revoked_at:
         yield find("voided_batch_credential", "a batch that counts", "one that was voided", where)
-    if anchor.anchored_at != record.anchored_at:
-        expected = f"anchored at {_moment(record.anchored_at)}"
-        yield find("bundle_location_differs", expected, f"anchored at {_moment(anchor.anchored_at)}", where)
-    if told is None:
-        return
-    ours = (told.transaction, told.block_number, told.block_hash)
-    if (anchor.transaction, anchor.block_number, anchor.block_hash) != ours:
-        expected = f"transaction {hex_text(told.transaction)} in block {told.block_number}"
-        observed = f"transaction {hex_text(anchor.transaction)} in block {anchor.block_number}"
-        if anchor.block_hash != told.block_hash:
-            expected += f" ({hex_text(told.block_hash)})"
-            observed += f" ({hex_text(anchor.block_hash)})"
+    for expected, observed in misplaced(anchor, record, told):
         yield find("bundle_location_differs", expected, observed, where)
 
 
@@ -309,16 +307,20 @@ def _moment(seconds: int) -> str:
 def wrong_status(entries: object, issuer: bytes, index: int, lists: Lists) -> str | None:
     """What is wrong with the status entries of a credential at ``index``; None if nothing is.
 
-    Each entry of the chain's lists counts under the address that it names itself: registries move.
+    Each entry of the chain's lists counts under the address that it names itself: registries move. In the issuer's own
+    list an index is an index, whatever type the entry says that it is of.
     """
     number, entry_of = list_and_entry(index)
-    for entry in entries[:_ENTRIES] if isinstance(entries, list) else [entries]:
+    own = lists.bases.get(issuer)
+    for entry in entries if isinstance(entries, list) else [entries]:
         place = list_of(entry)
         if lists.are_anothers(issuer, place):
             return f"The list {short(place, 200)} is another issuer's."
         if _is_usual(entry, number, str(entry_of)) or lists.are_elsewhere(issuer, entry):
             continue
         bases = [place.rsplit("/", 2)[0]] if place else []
+        if own is not None and isinstance(entry, dict) and place.startswith(f"{own}/"):
+            entry = {**entry, "type": STATUS_ENTRY_TYPE}  # noqa: PLW2901
         check = check_binding({"credentialStatus": entry}, index, bases)
         if check.outcome is Outcome.FAIL:
             return check.detail

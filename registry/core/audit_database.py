@@ -1,6 +1,7 @@
 """Auditing a registry's own tables against the chain: rows against the leaves that were anchored."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from registry.core import leaf as leaves
@@ -14,8 +15,9 @@ from registry.core.notation import hex_text, short
 from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
-    "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "audit_erasures",
-    "audit_rows", "audit_statuses", "audit_stored_batches", "audit_stored_issuers", "audit_stored_words",
+    "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "anchored_as",
+    "audit_erasures", "audit_rows", "audit_statuses", "audit_stored_anchors", "audit_stored_batches",
+    "audit_stored_issuers", "audit_stored_words",
 ]  # fmt: skip
 
 _DELAY = 86_400  # seconds after which a change of status that was asked for should be on chain
@@ -55,12 +57,15 @@ class StoredCredential:
 
 @dataclass(frozen=True, slots=True)
 class StoredIssuer:
-    """``next_index``: the first index that is still to be given out. ``reached``: up to where its batches go."""
+    """``next_index``: the first index that is still to be given out. ``reached``: up to where its batches go.
+    ``anchors``: an address of nobody here that anchored batches of it, if there is one.
+    """
 
     address: bytes
     did: str
     next_index: int
     reached: int
+    anchors: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +108,38 @@ class Lookups:
     status: Callable[[bytes, int], tuple[bool, bool]] = lambda _issuer, _index: (False, False)
 
 
+def anchored_as(view: ChainView, stored: Sequence[StoredBatch]) -> dict[BatchKey, BatchKey]:
+    """Batches whose leaves were anchored, with another first index or for another issuer than the database says; each
+    with what it is on chain, which the database has under no other name.
+    """
+    on_chain, named = view.batches(), {batch.key for batch in stored}
+    free: dict[tuple[bytes, int], list[BatchKey]] = defaultdict(list)
+    for key, record in sorted(on_chain.items()):
+        if key not in named:
+            free[key.root, record.size].append(key)
+    found = {}
+    for batch in stored:
+        ours = batch.key
+        if batch.anchored and ours not in on_chain:
+            like = [key for key in free[ours.root, batch.size] if key.issuer == ours.issuer or key.first == ours.first]
+            if like:
+                found[ours] = min(like, key=lambda key: key.issuer != ours.issuer)
+    return found
+
+
 def audit_stored_batches(
     view: ChainView,
-    stored: Iterable[StoredBatch],
+    stored: Sequence[StoredBatch],
     issuers: Iterable[bytes],
     lookups: Lookups | None = None,
 ) -> Iterator[Finding]:
     """``issuers``: the addresses that this database issues for; batches of others are no matter of it.
 
-    ``lookups`` is asked only about batches with which something is wrong.
+    ``lookups`` is asked only about batches with which something is wrong. What stands for another issuer because of
+    the issuer's own row is ``audit_stored_issuers``' matter.
     """
     lookups = lookups or Lookups(lambda _: None, lambda _: False)
+    elsewhere = anchored_as(view, stored)
     on_chain = view.batches()
     by_first = {(key.issuer, key.first): key for key in on_chain}
     told = {batch.key: batch for batch in view.history}
@@ -126,7 +152,13 @@ def audit_stored_batches(
         record = on_chain.get(key)
         if record is None:
             other = by_first.get((key.issuer, key.first))
-            if other is not None:
+            moved = elsewhere.get(key)
+            if moved is not None:
+                known.add(moved)
+                if moved.issuer == key.issuer or moved.issuer in ours:
+                    expected, observed = _place_of(moved), _place_of(key)
+                    yield find("batch_other_root", expected, observed, where)
+            elif other is not None:
                 known.add(other)
                 yield find("batch_other_root", f"root {other.root.hex()}", f"root {key.root.hex()}", where)
             elif batch.anchored and not _is_newer(batch, view, lookups):
@@ -140,6 +172,10 @@ def audit_stored_batches(
         if key.issuer in ours:
             code = "foreign_batch_voided" if on_chain[key].revoked_at else "foreign_batch"
             yield find(code, "a batch of this database", "none", Where.batch(key))
+
+
+def _place_of(key: BatchKey) -> str:
+    return f"root {key.root.hex()} at index {key.first} of {hex_text(key.issuer)}"
 
 
 def _lost(batch: StoredBatch, where: Where, lookups: Lookups) -> Finding:
@@ -308,17 +344,21 @@ def audit_statuses(
             asked = f"{action}, asked for {view.block.timestamp - since} seconds before"
             yield find("status_delayed", "what was asked for, on chain", f"{asked}, and not sent", where)
     ours_only = frozenset(issuers)
-    for (issuer, number), words in sorted(view.words.items()):
+    for issuer, number in sorted(view.words.keys() | own.unasked.keys()):
         if issuer not in ours_only:
             continue
+        words, unasked = (found.get((issuer, number), StatusWords(0, 0)) for found in (view.words, own.unasked))
         bits = words.revoked | words.suspended
+        for _, state in view.changes.get((issuer, number), ()):  # carried out once, and nobody asked for it
+            bits |= state.suspended & unasked.suspended
         while bits:
             index = number * ENTRIES_PER_WORD + (bits & -bits).bit_length() - 1
             bits &= bits - 1
             if (issuer, index) not in known:
                 where = Where(issuer, index=index)
                 code = _past_the_registry(view, own, issuer, index)
-                yield find(code, "a request in the database", "none, and a bit on chain", where)
+                there = "a bit" if (words.revoked | words.suspended) & word_and_mask(index)[1] else "a bit that was set"
+                yield find(code, "a request in the database", f"none, and {there} on chain", where)
 
 
 def _was_suspended(view: ChainView, item: StoredStatus) -> bool:
@@ -348,6 +388,9 @@ def audit_stored_issuers(view: ChainView, stored: Iterable[StoredIssuer]) -> Ite
         if claimed and item.did not in claimed and _is_complete(view, item.address):
             expected = f"a DID that the address has claimed: {short(', '.join(claimed), 200)}"
             yield find("issuer_changed", expected, short(item.did, 200), where)
+        if item.anchors is not None:
+            expected = f"the address that anchored its batches: {hex_text(item.anchors)}"
+            yield find("issuer_changed", expected, hex_text(item.address), where)
         if item.next_index < item.reached:
             expected, observed = f"next index {item.reached} or higher", f"next index {item.next_index}"
             yield find("issuer_changed", expected, observed, where)
@@ -377,6 +420,22 @@ def audit_stored_words(
             yield find(
                 "chain_copy_differs", "the status bits of the chain's events", observed, Where(issuer, index=index)
             )
+
+
+def audit_stored_anchors(
+    view: ChainView, stored: Mapping[AnchoredBatch, int | None], block: int, issuers: Iterable[bytes]
+) -> Iterator[Finding]:
+    """``stored``: the batches that the database has from the chain's events up to ``block``, each with the block that
+    voided it, or None. One finding for each issuer; one of whom the node no longer has all events is left out.
+    """
+    voided = {key: at for key, at in view.voided_in.items() if at <= block}
+    told = {batch: voided.get(batch.key) for batch in view.history if batch.block_number <= block}
+    for issuer in sorted(issuer for issuer in set(issuers) if _is_complete(view, issuer)):
+        theirs, ours = ({item for item in found.items() if item[0].key.issuer == issuer} for found in (told, stored))
+        keys = sorted(batch.key for batch, _ in theirs ^ ours)
+        if keys:
+            observed = f"{len(set(keys))} others in block {block}, the first at index {keys[0].first}"
+            yield find("chain_copy_differs", "the batches of the chain's events", observed, Where.batch(keys[0]))
 
 
 def _is_complete(view: ChainView, issuer: bytes) -> bool:

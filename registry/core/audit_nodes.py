@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterator
 
 from registry.core.audit import Finding, Where, find
 from registry.core.audit_chain import ChainView, pruned_history
-from registry.core.model import StatusWords
+from registry.core.model import BlockRef, StatusWords
 from registry.core.notation import hex_text
 
-__all__ = ["compare_nodes"]
+__all__ = ["compare_blocks", "compare_nodes"]
 
 _NONE = StatusWords(0, 0)
 _SHOWN = 5  # differences of one issuer that are named
@@ -22,7 +22,6 @@ def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]
     where = Where(block_number=view.block.number, source=name)
     pairs = (
         ("chain id", view.chain_id, other.chain_id),
-        ("block", _block(view), _block(other)),
         ("code hash", hex_text(view.code_hash), hex_text(other.code_hash)),
     )
     findings = [
@@ -30,6 +29,7 @@ def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]
         for what, ours, theirs in pairs
         if ours != theirs
     ]
+    findings += compare_blocks(view.block, other.block, name)
     places: dict[bytes, list[str]] = defaultdict(list)
     for issuer, place in (*_state(view, other), *_history(view, other)):
         places[issuer].append(place)
@@ -42,8 +42,12 @@ def compare_nodes(view: ChainView, other: ChainView, name: str) -> list[Finding]
     return findings
 
 
-def _block(view: ChainView) -> str:
-    return f"{hex_text(view.block.hash)} of {view.block.timestamp} (Unix time)"
+def compare_blocks(block: BlockRef, other: BlockRef, name: str) -> list[Finding]:
+    """The blocks that two nodes have under one number. ``name``: the second node."""
+    if block == other:
+        return []
+    ours, theirs = (f"block {hex_text(item.hash)} of {item.timestamp} (Unix time)" for item in (block, other))
+    return [find("nodes_disagree", ours, theirs, Where(block_number=block.number, source=name))]
 
 
 def _pruned(view: ChainView, other: ChainView, name: str, found: Collection[bytes]) -> Iterator[Finding]:

@@ -35,11 +35,12 @@ def compare_mirrors(copies: Sequence[PublishedCopy], view: ChainView, since: int
     """Each against the first one that says anything of the same thing: so whatever differs anywhere is found.
 
     Only batches that the chain has count: what is not on chain is a finding by itself. What the chain learnt after
-    ``since`` (Unix seconds) may be missing from some.
+    ``since`` (Unix seconds) may be missing from some; of when something was erased the chain knows nothing.
     """
+    graced = since < view.block.timestamp
     differing: dict[str, list[_Difference]] = {copy.name: [] for copy in copies}
     for key, record in sorted(view.batches().items(), key=lambda item: item[0]):
-        later = {_presence: record.anchored_at > since, _voided: record.revoked_at > since}
+        later = {_presence: record.anchored_at > since, _voided: record.revoked_at > since, _erased: graced}
         involved = [copy for copy in copies if key.issuer in copy.issuers]
         if len(involved) > 1 and any(key in copy.listed for copy in involved):
             for name, difference in _differences(key, involved, {say for say, is_new in later.items() if is_new}):
@@ -94,13 +95,18 @@ def _delay(copy: PublishedCopy, key: BatchKey) -> str | None:
     return None if batch is None or batch.declared_delay is None else f"a delay of {batch.declared_delay} seconds"
 
 
+def _erased(copy: PublishedCopy, key: BatchKey) -> str | None:
+    batch = copy.listed.get(key)
+    return None if batch is None or batch.erased is None else f"erased: {batch.erased}"
+
+
 def _leaves(copy: PublishedCopy, key: BatchKey) -> str | None:
     return _digest(copy.leaves[key]) if key in copy.listed and key in copy.leaves else None
 
 
 _SAYINGS: tuple[tuple[str, _Say], ...] = (
     ("listing", _presence), ("listing", _size), ("listing", _voided), ("listing", _accepted), ("listing", _delay),
-    ("leaves", _leaves),
+    ("listing", _erased), ("leaves", _leaves),
 )  # fmt: skip
 
 

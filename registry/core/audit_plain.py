@@ -75,7 +75,7 @@ class PlainAudit:
         delay = None if start is None else record.anchored_at - start
         findings += late_finding(delay, self._declared.at(address, record.anchored_at), record, where)
         name = credential.get("id")
-        if not isinstance(name, str):
+        if not isinstance(name, str) or record.revoked_at:
             return Examined(tuple(findings), where=where, delay=delay)
         identifier = leaf.digest(key.issuer + name.encode("utf-8", "surrogatepass"))
         return Examined(tuple(findings), identifier, short(name), where, None, delay)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import ChainView
+from registry.core.audit_chain import ChainView, misplaced
 from registry.core.merkle import HASH_BYTES, MerkleTree
-from registry.core.model import BatchRecord
+from registry.core.model import Anchor, BatchRecord
 from registry.core.notation import hex_text, moment_text
 
 __all__ = ["PublishedAudit", "PublishedBatch", "issuers_elsewhere", "missing_batch", "packed_root", "repeated_leaves"]
@@ -27,7 +27,8 @@ class PublishedBatch:
 
     ``revoked`` is None where it says nothing about that; ``claimed`` tells whether it says that the batch is on chain.
     ``accepted_from`` (Unix time of the first acceptance), ``declared_delay`` (seconds from there to the anchor) and
-    ``erased`` (how many of its credentials are withdrawn or erased) are None where nothing is declared.
+    ``erased`` (how many of its credentials are withdrawn or erased) are None where nothing is declared; ``anchor`` is
+    None where it does not say where the batch was anchored for good.
     """
 
     key: BatchKey
@@ -37,6 +38,7 @@ class PublishedBatch:
     accepted_from: int | None = None
     declared_delay: int | None = None
     erased: int | None = None
+    anchor: Anchor | None = None
 
 
 def packed_root(packed: bytes) -> bytes:
@@ -68,6 +70,7 @@ class PublishedAudit:
         self._since = view.block.timestamp if since is None else since
         self._behind: list[str] = []
         self._on_chain = view.batches()
+        self._told = {item.key: item for item in view.history}
         self._by_root = {(key.issuer, key.root): key for key in self._on_chain}
         self._seen: dict[BatchKey, int] = {}  # size, of what was published
         self._leaves: dict[BatchKey, bytes] = {}
@@ -133,20 +136,26 @@ class PublishedAudit:
             return  # no leaves belong to it
         if record.size != batch.size:
             yield find("size_differs", f"{record.size} leaves", f"{batch.size} leaves", where)
-        if record.revoked_at and batch.revoked is False:
+        if record.revoked_at and batch.claimed and not batch.revoked:
             if record.revoked_at > self._since:
                 self._behind.append(f"the batch from {key.first} on of {hex_text(key.issuer)} was voided since")
             else:
-                yield find("voided_batch_served", f"voided at {moment_text(record.revoked_at)}", "not voided", where)
+                said = "nothing of that" if batch.revoked is None else "not voided"
+                yield find("voided_batch_served", f"voided at {moment_text(record.revoked_at)}", said, where)
         if not record.revoked_at and batch.revoked and key not in self._view.voided_in:
             yield find("voided_not_on_chain", "a batch that nobody voided on chain", "voided", where)
         yield from _late(batch, record, where)
+        if batch.anchor is not None and record.anchored_at <= self._since:
+            for ours, theirs in misplaced(batch.anchor, record, self._told.get(key)):
+                yield find("published_location_differs", ours, theirs, where)
         if key in self._leaves:
             return
         if leaves is None:
             yield find("leaves_missing", f"{record.size} leaves", "none", where)
         elif len(leaves) != record.size * HASH_BYTES:
-            yield find("leaves_malformed", f"{record.size * HASH_BYTES} bytes", f"{len(leaves)} bytes", where)
+            expected = record.size * HASH_BYTES
+            observed = f"{len(leaves)} bytes" if len(leaves) < expected else "more"  # and how many, nobody has read
+            yield find("leaves_malformed", f"{expected} bytes", observed, where)
         elif (root := packed_root(leaves)) != key.root:
             yield find("root_mismatch", f"root {key.root.hex()}", f"leaves with the root {root.hex()}", where)
         else:
@@ -205,12 +214,14 @@ def _late(batch: PublishedBatch, record: BatchRecord, where: Where) -> Iterator[
         yield find("batch_anchored_late", expected, f"after {late} seconds", where)
 
 
-def repeated_leaves(leaves: Mapping[BatchKey, bytes], sources: Mapping[BatchKey, str]) -> Iterator[Finding]:
-    """Leaves that occur more than once: one finding for each batch that holds repeats of earlier ones.
+def repeated_leaves(
+    leaves: Mapping[BatchKey, bytes], sources: Mapping[BatchKey, str], records: Mapping[BatchKey, BatchRecord]
+) -> Iterator[Finding]:
+    """Leaves that occur more than once: one finding for each batch that holds repeats of what was anchored before.
 
-    ``leaves``: packed, of every batch whose anchored ones were published; ``sources``: by whom.
+    ``leaves``: packed, of every batch whose anchored ones were published; ``sources``: by whom; ``records``: of each.
     """
-    keys = sorted(leaves)
+    keys = sorted(leaves, key=lambda key: (records[key].block_number, key))
     suspects = _repeated_heads([leaves[key] for key in keys])
     if not suspects:
         return

@@ -13,7 +13,7 @@ from anchors.base import Chain, ChainError, ChainUnreachable, WrongChain, WrongC
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
 from registry.core.audit_chain import ChainView, audit_chain, located, unknown_batches
 from registry.core.audit_figures import Delays, figures_of
-from registry.core.audit_nodes import compare_nodes
+from registry.core.audit_nodes import compare_blocks, compare_nodes
 from registry.core.audit_over_time import gone_anchors, gone_statuses
 from registry.core.audit_published import PublishedBatch, issuers_elsewhere
 from registry.core.declared import Declared
@@ -313,6 +313,7 @@ class Auditing:
                 at = item.chain.block(view.block.number)
                 if at is None:
                     raise ChainUnreachable(f"it has no block {view.block.number}")
+                self._findings += compare_blocks(view.block, at, item.name)  # it may show no more of another one
                 same = known if known is not None and _is_canonical(item.chain, known, at) else None
                 history = read_history(item.chain, at, self.first_block, same.history if same else None)
                 other = self._view_of(item.chain, at, history, same_questions, same)
@@ -352,7 +353,7 @@ class Auditing:
             if isinstance(item.material, IssuerMaterial) and item.told:
                 listed = {batch.key.issuer for batch in item.listing.batches}
                 self._findings += issuers.add(item.material, item.issuers, listed)
-        if here and (len(here) > 1 or self.promises):
+        if here:
             self._registries = registries
             for item in here:
                 self._findings += registries.add(item.material)

@@ -17,7 +17,7 @@ from registry.core.credential import host_and_path, status_base, valid_from
 from registry.core.declared import DeclaredDelays, delays_text, goes_on
 from registry.core.errors import InputError
 from registry.core.model import BlockRef
-from registry.core.notation import LAST_SECOND, hex_text, moment_text, short, time_text
+from registry.core.notation import LAST_SECOND, chain_text, hex_text, moment_text, short, time_text
 from registry.core.status import ENTRIES_PER_LIST
 from registry.service.auditkeys import former_keys
 from registry.service.auditmaterial import malformed
@@ -125,7 +125,13 @@ class IssuerAudit:
         for address, did in [*said, *((claim.issuer, claim.did) for claim in self._view.claims)]:
             document = self.documents.get((address, did), by_did.get(did))
             dids.setdefault(address, {})[did] = self._others(address, did, document)
-        return Speakers(dids, frozenset(self._view.incomplete()))
+        accounts: dict[str, set[bytes]] = {}
+        for document in (found for read in self._read for found in read.documents.values()):
+            accounts.setdefault(document.did, set()).update(
+                account.address for account in document.accounts if account.chain_id == self._view.chain_id
+            )
+        named = {did: frozenset(found) for did, found in accounts.items() if not is_own_key(did)}
+        return Speakers(dids, frozenset(self._view.incomplete()), named)
 
     def _others(self, address: bytes, did: str, document: DidDocument | None) -> str | None:
         """The accounts that a DID document names instead of an address; "" if it names that, None if there is none."""
@@ -135,8 +141,7 @@ class IssuerAudit:
             return None
         if document.names(Account(self._view.chain_id, address)):
             return ""
-        named = sorted(hex_text(account.address) for account in document.accounts)
-        return short(", ".join(named), 200) or "no account"
+        return _accounts(document) or "no account"
 
     def add(
         self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
@@ -174,6 +179,7 @@ class IssuerAudit:
         issuers that any of them is about; who claims a DID of theirs should be among them.
         """
         yield from self._left_out(covered)
+        yield from self._one_sided()
         yield from self._compare_entries()
         first_list: dict[tuple[Place, int], ShownList] = {}
         first_document: dict[bytes, tuple[str, bytes]] = {}
@@ -249,6 +255,18 @@ class IssuerAudit:
             observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
             yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
 
+    def _one_sided(self) -> Iterator[Finding]:
+        """Claims of a DID that is published as another address's, and whose document does not name who claims it."""
+        own = {(issuer.address, issuer.did) for issuer in self._said}
+        addresses = {address for address, _ in own}
+        documents = {did: document for (_, did), document in reversed(self.documents.items())}
+        for address, did in sorted({(claim.issuer, claim.did) for claim in self._view.claims} - own):
+            document = documents.get(did)
+            account = Account(self._view.chain_id, address)
+            if address in addresses and document is not None and not is_own_key(did) and not document.names(account):
+                expected = f"{_account(account)}, which claims {short(did, 200)}, under its assertionMethod"
+                yield find("did_names_other_account", expected, _accounts(document) or "none", Where(address))
+
     def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""
         state = self._state
@@ -271,6 +289,10 @@ class IssuerAudit:
             if issuer.document is not None:
                 yield find("did_document_differs", f"the document {issuer.document.hex()}", "none", where)
                 yield from self._claimed(issuer, {issuer.document}, where)
+            elif any(claim.issuer == issuer.address for claim in self._view.claims):
+                # Who has its document elsewhere may have claimed nothing at all; another DID it may not have claimed.
+                yield from self._claimed(issuer, (), where)
+            yield from former_keys(self._state, (material.name, issuer.did), None, where)
             return
         named, document, broken = _read_document(issuer, data)
         hashes = {issuer.document, None if document is None else document.hash} - {None}
@@ -287,9 +309,8 @@ class IssuerAudit:
             yield find("did_document_differs", f"the document {issuer.document.hex()}", document.hash.hex(), where)
         account = Account(self._view.chain_id, issuer.address)
         if self._acts(issuer.address) and not is_own_key(issuer.did) and not document.names(account):
-            others = ", ".join(hex_text(other.address) for other in sorted(document.accounts, key=str)) or "none"
-            expected = f"{hex_text(issuer.address)} on this chain, under assertionMethod of {issuer.did}"
-            yield find("did_names_other_account", expected, short(others, 300), where)
+            expected = f"{_account(account)}, under assertionMethod of {short(issuer.did, 200)}"
+            yield find("did_names_other_account", expected, _accounts(document) or "none", where)
         yield from self._claimed_document(issuer, document, where)
         yield from former_keys(self._state, (material.name, issuer.did), document, where)
 
@@ -323,7 +344,7 @@ class IssuerAudit:
             for claim in self._view.claims
             if claim.issuer == issuer.address and claim.did == issuer.did
         ]
-        if hashes and not self._is_claimed(issuer, document.hash):
+        if hashes and document.hash not in hashes and not self._is_claimed(issuer, document.hash):
             expected = f"a document that was claimed: {hashes[-1].hex()}"
             yield find("did_document_unclaimed", expected, document.hash.hex(), where)
 
@@ -495,6 +516,15 @@ def _keys(issuer: str, document: DidDocument | None) -> ResolveKey:
         return document.key(url)
 
     return resolve
+
+
+def _account(account: Account) -> str:
+    """By its CAIP-10 name: the same address on another chain is another account."""
+    return f"{chain_text(account.chain_id)}:{hex_text(account.address)}"
+
+
+def _accounts(document: DidDocument) -> str:
+    return short(", ".join(sorted(map(_account, document.accounts))), 300)
 
 
 def _base(did: str) -> str:

@@ -174,7 +174,7 @@ class MaterialAudit:
             yield from read.audit.finish(named | (nobodys if only else set()))
         if not only:
             yield from PublishedAudit(self._view, since=self._since).finish(nobodys)
-        yield from repeated_leaves(self.leaves, self._sources)
+        yield from repeated_leaves(self.leaves, self._sources, self._view.batches())
         made = []
         for read in self._read:
             expected = set[bytes]().union(*(issuers[name] for name in copies[read.name]))

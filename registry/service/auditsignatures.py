@@ -93,12 +93,11 @@ class SignatureAudit:
             for code, outcome in found.items():
                 by = f" ({short(outcome.verification_method, 200)})" if outcome.verification_method else ""
                 observed = f"{outcome.code}: {outcome.detail}{by}"
-                expected = f"a proof by a key of {short(did, 200)}, made by {moment}"
+                expected = f"a proof by a key of {short(did, 200) or 'its issuer'}, made by {moment}"
                 yield find(code, expected, short(observed, 400), where)
         elif report.status is ProofStatus.UNKNOWN:
-            incomplete.append(
-                f"Proofs of {short(did, 200)} could not be judged ({check.code}): {short(check.detail, 300)}"
-            )
+            whose = short(did, 200) or "no issuer"
+            incomplete.append(f"Proofs of {whose} could not be judged ({check.code}): {short(check.detail, 300)}")
         elif report.status is ProofStatus.NONE and alone:
             incomplete.append(
                 f"{where.source} carries no proof and comes without its bundle: anybody can have made it."

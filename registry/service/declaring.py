@@ -13,7 +13,9 @@ from registry.store import tables
 from registry.store.database import AnyRow
 from registry.store.tables import chain_batches, credentials, issuers
 
-__all__ = ["Declaration", "Declarations", "erased_in"]
+__all__ = ["TOMBSTONES", "Declaration", "Declarations", "erased_in"]
+
+TOMBSTONES = ("WITHDRAWN", "UNUSED", "NEEDS_RESUBMIT", "ERASED")  # states of credentials whose content is gone
 
 _AT_ONCE = 500  # batches in one query
 
@@ -74,7 +76,7 @@ def erased_in(connection: Connection, batch_ids: Collection[int]) -> dict[int, i
     for at in range(0, len(ids), _AT_ONCE):
         rows = connection.execute(
             select(credentials.c.batch_id, func.count())
-            .where(credentials.c.batch_id.in_(ids[at : at + _AT_ONCE]), credentials.c.state != "LIVE")
+            .where(credentials.c.batch_id.in_(ids[at : at + _AT_ONCE]), credentials.c.state.in_(TOMBSTONES))
             .group_by(credentials.c.batch_id)
         )
         found |= {row[0]: row[1] for row in rows}

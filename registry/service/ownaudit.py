@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy.exc import DBAPIError
+
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding
 from registry.core.audit_chain import ChainView
@@ -14,6 +16,7 @@ from registry.service.issuers import Issuers
 from registry.service.ownissuers import OwnIssuers
 from registry.service.selfaudit import audit_database
 from registry.service.statuslists import StatusLists
+from registry.store.database import unreadable
 
 __all__ = ["OwnAudit"]
 
@@ -39,4 +42,10 @@ class OwnAudit:
         yield from audit_database(self.context.database, chain, view, declared)
         material = OwnIssuers(self.context, self.issuers, self.identities, self.lists)
         audit = IssuerAudit(view, chain, self.first_block, incomplete)
-        yield from audit.add(material, material.issuers(), set())
+        try:
+            yield from audit.add(material, material.issuers(), set())
+        except DBAPIError as error:
+            reason = unreadable(error)
+            if reason is None:
+                raise
+            incomplete.append(f"What this registry tells of its issuers was not audited: {reason}.")

@@ -24,6 +24,7 @@ from registry.core.audit_published import PublishedBatch
 from registry.core.canonical import MAX_INTEGER, parse_json
 from registry.core.errors import InputError, RegistryError, ShapeError
 from registry.core.merkle import HASH_BYTES
+from registry.core.model import Anchor
 from registry.core.notation import parse_chain, parse_hex, parse_time, short
 from registry.core.shape import Shape
 from registry.service.deadlines import Deadline
@@ -68,7 +69,8 @@ _TIMEOUT_SECONDS = 30.0  # without a byte
 _PATIENCE = 3  # requests in a row that a server may leave unanswered
 _BYTES_PER_SECOND = 20_000  # slower than that is a refusal
 _OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
-_ANCHORED = ("ANCHORED", "FINAL")
+_FINAL = "FINAL"
+_ANCHORED = ("ANCHORED", _FINAL)
 _NOT_YET = ("SEALED", "AWAITING_SIGNATURE", "SUBMITTED")
 
 _DELAY = "declaredDelaySeconds"
@@ -226,8 +228,12 @@ class FolderMaterial:
                 raise MaterialUnavailable(f"There is no folder {self._folder}.") from None
             return None
         except OSError as error:
-            if opened and (self._folder / name).is_symlink():
-                raise MaterialMalformed(f"{name} is a symbolic link; links are not followed") from error
+            place = self._folder / name
+            link = next((part for part in (place, *place.parents[: name.count("/")]) if part.is_symlink()), None)
+            if opened and link is not None:
+                raise MaterialMalformed(
+                    f"{link.relative_to(self._folder)} is a symbolic link; links are not followed"
+                ) from error
             raise MaterialUnavailable(f"{name} in {self._folder} cannot be read: {error.strerror}.") from error
         finally:
             for number in opened if descriptor is None else [*opened, descriptor]:
@@ -327,6 +333,8 @@ class WebMaterial:
             for item in page["batches"]:
                 found = _api_batch(item)
                 if isinstance(found, PublishedBatch):
+                    places.add(_place_of(item["anchor"].get("network")))
+                if isinstance(found, PublishedBatch):
                     batches.append(found)
                 elif found is not None:
                     unplaced.append(found)
@@ -337,7 +345,7 @@ class WebMaterial:
         else:
             raise MaterialMalformed(f"more than {MAX_BATCHES} batches are listed, or the pages never end")
         if len(places) != 1:
-            raise MaterialMalformed("the pages are about different contracts")
+            raise MaterialMalformed("the batches are said to be in different contracts")
         [(chain_id, contract)] = places
         return Listing(chain_id, contract, tuple(batches), tuple(unplaced))
 
@@ -475,7 +483,8 @@ def _api_batch(item: object) -> PublishedBatch | Unplaced | None:
     try:
         packed = _bare_hash(root if isinstance(root, str) else "")
         if state in _ANCHORED:
-            issuer = anchor.get("issuer") if isinstance(anchor, Mapping) else None
+            anchor = anchor if isinstance(anchor, Mapping) else {}
+            issuer = anchor.get("issuer")
             key = BatchKey(_address(issuer if isinstance(issuer, str) else ""), first, packed)
             accepted, delay, voided = (item.get(name) for name in ("acceptedFrom", _DELAY, "voided"))
             return PublishedBatch(
@@ -484,7 +493,18 @@ def _api_batch(item: object) -> PublishedBatch | Unplaced | None:
                 revoked=voided if isinstance(voided, bool) else None,
                 accepted_from=parse_time(accepted) if isinstance(accepted, str) else None,
                 declared_delay=delay if type(delay) is int and delay >= 0 else None,
+                anchor=_final_anchor(key, anchor) if state == _FINAL else None,
             )
     except InputError as error:
         raise MaterialMalformed(f"a listed batch cannot be read: {error}") from error
     return Unplaced(packed, first, size) if state in _NOT_YET else None
+
+
+def _final_anchor(key: BatchKey, anchor: Mapping[str, Any]) -> Anchor | None:
+    """Where the batch is said to be anchored, if that is said. Raises InputError."""
+    moment, number, *hashes = (anchor.get(name) for name in ("anchoredAt", "blockNumber", "transaction", "blockHash"))
+    if not isinstance(moment, str) or type(number) is not int or not all(isinstance(item, str) for item in hashes):
+        return None
+    chain_id, contract = _place_of(anchor.get("network"))
+    transaction, block = (parse_hex(str(item), HASH_BYTES) for item in hashes)
+    return Anchor(chain_id, contract, key.issuer, key.first, parse_time(moment), transaction, number, block)

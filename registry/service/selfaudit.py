@@ -11,12 +11,13 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Column, Connection, select, type_coerce
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
 from anchors.base import Chain, Revoke, SetSuspension
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_database import (
     Lookups,
     OwnWords,
@@ -24,9 +25,11 @@ from registry.core.audit_database import (
     StoredCredential,
     StoredIssuer,
     StoredStatus,
+    anchored_as,
     audit_erasures,
     audit_rows,
     audit_statuses,
+    audit_stored_anchors,
     audit_stored_batches,
     audit_stored_issuers,
     audit_stored_words,
@@ -38,11 +41,21 @@ from registry.core.notation import short
 from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 from registry.service import operations
 from registry.service.batching import BatchState
-from registry.service.declaring import erased_in
-from registry.service.intake import COMMITMENT
+from registry.service.declaring import TOMBSTONES, erased_in
+from registry.service.intake import COMMITMENT, ISSUED, SECURED, SIGNED, UNSIGNED
 from registry.service.issuers import SELF
-from registry.store.database import AnyRow, Database
-from registry.store.tables import batches, chain_blocks, chain_status, credentials, issuers, status_requests, templates
+from registry.store.database import AnyRow, Database, unreadable
+from registry.store.tables import (
+    batches,
+    chain_batches,
+    chain_blocks,
+    chain_status,
+    credentials,
+    did_documents,
+    issuers,
+    status_requests,
+    templates,
+)
 
 __all__ = ["audit_database"]
 
@@ -51,8 +64,8 @@ _LARGEST_BATCH = 1 << 24  # the contract's own limit
 _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
 _BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
 _REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL", "SUPERSEDED")
-_TOMBSTONES = ("WITHDRAWN", "UNUSED", "NEEDS_RESUBMIT", "ERASED")
-_STATES = ("LIVE", "RESERVED", *_TOMBSTONES)
+_STATES = ("LIVE", "RESERVED", *TOMBSTONES)
+_FORMS = (SIGNED, UNSIGNED, SECURED, ISSUED)  # whose content is stored
 
 
 class _Unreadable(Exception):
@@ -76,9 +89,14 @@ def audit_database(
 
 
 def _readable(findings: Iterator[Finding], where: Where | None = None) -> Iterator[Finding]:
-    """What cannot be read is a finding, and ends this part of the audit only."""
+    """What cannot be read is a finding, and ends this part of the audit only; what could not be asked is none."""
     try:
         yield from findings
+    except DBAPIError as error:
+        reason = unreadable(error)
+        if reason is None:
+            raise
+        yield find("database_unreadable", "tables as the program writes them", short(reason, 300), where or Where())
     except (_Unreadable, TypeError, ValueError, LookupError) as error:
         observed = short(str(error), 300) if isinstance(error, _Unreadable) else f"else: {type(error).__name__}"
         yield find("database_unreadable", "tables as the program writes them", observed, where or Where())
@@ -95,20 +113,25 @@ def _audit_tables(
     yield from audit_stored_batches(view, stored, ours, lookups)
     on_chain = view.batches()
     anchored = [batch for batch in stored if batch.key in on_chain]
-    yield from _readable(audit_stored_issuers(view, _issuers(rows, addresses, anchored)))
+    elsewhere = anchored_as(view, stored)
+    strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}
+    yield from _readable(audit_stored_issuers(view, _issuers(rows, addresses, anchored, strangers)))
     keys = {number: batch.key for number, _, _, batch in known}
+    numbers = {address: number for number, address in addresses.items()}
     for number, issuer, state, batch in known:
         if state in _ANCHORED or batch.key in on_chain:
             query = select(*_as_they_are(batches, "leaves")).where(batches.c.id == number)
             leaves = _bytes(connection.execute(query).scalar_one())
-            found = audit_rows(batch.key, batch.size, leaves, _rows(connection, number, issuer))
-            yield from _readable(found, Where.batch(batch.key))
+            key = elsewhere.get(batch.key, batch.key)  # the rows may be right where their batch is not
+            found = audit_rows(key, batch.size, leaves, _rows(connection, number, numbers.get(key.issuer, issuer)))
+            yield from _readable(found, Where.batch(key))
     erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
     yield from _readable(_audit_statuses(connection, addresses, view, lookups))
     yield from _readable(_audit_copies(connection, view, ours, lookups))
     yield from _readable(_templates(connection, addresses))
+    yield from _readable(_documents(connection, addresses))
 
 
 def _audit_statuses(
@@ -131,16 +154,33 @@ def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterat
             yield find("stored_template_differs", f"SHA-256 {digest.hex()}", found.hex(), where)
 
 
+def _documents(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
+    """What was claimed on chain is the hash."""
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(*_as_they_are(did_documents, "id", "issuer_id", "hash", "content")).order_by(did_documents.c.id)
+    )
+    for row in rows:
+        digest = _bytes_of(row.hash, 32, f"DID document {row.id}")
+        found = sha256(_bytes(row.content) or b"").digest()
+        if found != digest:
+            expected = f"a former DID document with SHA-256 {digest.hex()}"
+            yield find("issuer_changed", expected, found.hex(), Where(addresses[row.issuer_id]))
+
+
 def _audit_copies(
     connection: Connection, view: ChainView, ours: Collection[bytes], lookups: Lookups
 ) -> Iterator[Finding]:
     until = _followed(connection, view, lookups)
     if until is not None:
         yield from audit_stored_words(view, _words(connection, until), until, ours)
+        yield from audit_stored_anchors(view, _anchors(connection, until), until, ours)
 
 
 def _issuers(
-    rows: Iterable[AnyRow], addresses: Mapping[int, bytes], stored: Iterable[StoredBatch]
+    rows: Iterable[AnyRow],
+    addresses: Mapping[int, bytes],
+    stored: Iterable[StoredBatch],
+    strangers: Mapping[bytes, bytes],
 ) -> Iterator[StoredIssuer]:
     reached: dict[bytes, int] = defaultdict(int)
     for batch in stored:
@@ -150,7 +190,8 @@ def _issuers(
         if not isinstance(row.did, str):
             raise _Unreadable(f"{place}: its DID is no text")
         address = addresses[row.id]
-        yield StoredIssuer(address, row.did, _number(row.next_index, place), reached[address])
+        anchors = strangers.get(address)
+        yield StoredIssuer(address, row.did, _number(row.next_index, place), reached[address], anchors)
 
 
 def _batches(
@@ -191,7 +232,10 @@ def _batches(
 
 def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCredential]:
     columns = credentials.c
-    names = ("id", "issuer_id", "credential_index", "state", "form", "external_id", "content", "salt", "leaf")
+    names = (
+        "id", "issuer_id", "credential_index", "state", "form", "reserved_until", "external_id", "content", "salt",
+        "leaf",
+    )  # fmt: skip
     rows = connection.execution_options(yield_per=_PAGE).execute(
         select(*_as_they_are(credentials, *names))
         .where(columns.batch_id == batch)
@@ -203,10 +247,16 @@ def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCre
             raise _Unreadable(f"{place}: its state is none")
         index = _number(row.credential_index, place)
         content, salt = _bytes(row.content), _bytes(row.salt)
-        empty = row.state in _TOMBSTONES or (row.form == COMMITMENT and content is None)
+        # Only for a reserved index a commitment comes alone, and without a name.
+        bare = row.form == COMMITMENT and row.reserved_until is not None and row.external_id is None
+        empty = row.state in TOMBSTONES or (bare and content is None)
         mixed_up = None
         if row.issuer_id != issuer:
             mixed_up = (f"issuer {issuer}", f"issuer {short(str(row.issuer_id), 50)}")
+        elif content is not None and row.state == "RESERVED":
+            mixed_up = ("a credential that was handed in", "an index that is reserved for one")
+        elif content is not None and row.form not in _FORMS:
+            mixed_up = ("a form of credentials that are stored", f"the form {short(str(row.form), 50)}")
         elif content is not None and not empty:
             mixed_up = _other_name(content, row.external_id)
         yield StoredCredential(str(row.id), index, empty, content, salt, _bytes(row.leaf), mixed_up)
@@ -242,6 +292,7 @@ def _requests(
         .order_by(status_requests.c.id)
     )
     asked: dict[tuple[int, str, int], int] = defaultdict(int)
+    superseded: dict[tuple[bytes, int, int], list[tuple[int, str]]] = defaultdict(list)
     shown: dict[tuple[bytes, int], list[Any]] = defaultdict(lambda: [False, None, None])
     waiting: dict[tuple[bytes, int], dict[int, tuple[str, int]]] = defaultdict(dict)
     for row in rows:
@@ -249,20 +300,26 @@ def _requests(
         if row.action not in _BITS or row.state not in _REQUESTS or row.issuer_id not in addresses:
             raise _Unreadable(f"{name}: its action, state or issuer is none")
         index = _number(row.credential_index, name)
-        if row.operation_id is not None:
-            word, mask = word_and_mask(index)
-            asked[row.operation_id, row.action, word] |= mask
-        if row.state == "SUPERSEDED" or row.batch_id is None:
-            continue
         at = addresses[row.issuer_id], index
         place, value = _BITS[row.action]
+        calls = [] if row.operation_id is None else [(row.operation_id, row.action)]
+        if row.state == "SUPERSEDED":  # only a later one makes it that: without one, its row was changed
+            superseded[*at, place] += calls
+            continue
+        if (row.state != "FINAL" and row.final_block is not None) or (row.state == "WAITING" and calls):
+            continue  # no row of the program's: as good as lost
+        word, mask = word_and_mask(index)
+        for call, action in [*superseded.pop((*at, place), ()), *calls]:
+            asked[call, action, word] |= mask
+        if row.batch_id is None:
+            continue
         waiting[at].pop(place, None)
         by = _done_by(row.state, row.final_block, name, view, lookups)
         if row.state in ("WAITING", "SENT") and row.issuer_id not in signs_itself:
             waiting[at][place] = (row.action, _number(row.requested_at, name))
         shown[at][place] = None if by is None else value
         if place:
-            shown[at][2] = by
+            shown[at][2] = by if calls else None  # what no call belongs to never was on chain
     found = []
     for (issuer, index), (revoked, suspended, by) in sorted(shown.items()):
         first = min(waiting[issuer, index].values(), key=lambda item: item[1], default=None)
@@ -340,6 +397,23 @@ def _words(connection: Connection, until: int = MAX_INTEGER) -> dict[tuple[bytes
         pair, purpose = folded[_bytes_of(row.issuer, 20, place), word], int(row.purpose == "suspension")
         pair[purpose] = (pair[purpose] | masks[0]) & ~masks[1]
     return {key: StatusWords(*pair) for key, pair in folded.items()}
+
+
+def _anchors(connection: Connection, until: int) -> dict[AnchoredBatch, int | None]:
+    """The copies of the events of batches up to a block, each with the block that voided it by then."""
+    names = ("block_number", "block_hash", "transaction", "issuer", "root", "first", "size", "revoked_block")
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        select(*_as_they_are(chain_batches, *names)).where(chain_batches.c.block_number <= until)
+    )
+    found = {}
+    for row in rows:
+        place = f"chain_batches in block {row.block_number}"
+        key = BatchKey(_bytes_of(row.issuer, 20, place), _number(row.first, place), _bytes_of(row.root, 32, place))
+        hashes = _bytes_of(row.block_hash, 32, place), _bytes_of(row.transaction, 32, place)
+        batch = AnchoredBatch(key, _number(row.size, place), _number(row.block_number, place), *hashes)
+        voided = None if row.revoked_block is None else _number(row.revoked_block, place)
+        found[batch] = voided if voided is not None and voided <= until else None
+    return found
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ SQLite runs in WAL mode: readers see the last commit and never wait; one writer 
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +16,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 
 from registry.core.errors import RegistryError
 
-__all__ = ["AnyRow", "Database", "DatabaseError"]
+__all__ = ["AnyRow", "Database", "DatabaseError", "unreadable"]
 
 _BUSY_SECONDS = 30
+# Of SQLite's: no such table or column, a damaged file, none of its files; text that is none has no code.
+_BROKEN = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MIGRATIONS = str(Path(__file__).parent / "migrations")
 
 # A row whose columns the type checker does not follow.
@@ -30,6 +33,15 @@ AnyRow = Row[*tuple[Any, ...]]
 
 class DatabaseError(RegistryError):
     """The database cannot be opened, or is of another version. The message says what to do."""
+
+
+def unreadable(error: DBAPIError) -> str | None:
+    """In the driver's own words, what is wrong with what the database holds; None where it could not be asked."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    broken = isinstance(error.orig, sqlite3.Error) and (code is None or code & 0xFF in _BROKEN)
+    if not broken and not isinstance(error, ProgrammingError | DataError):
+        return None
+    return str(error.orig).partition(" with text")[0]  # which may be anybody's
 
 
 class Database:

@@ -14,12 +14,15 @@ from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_cha
 from registry.core.audit_credentials import CredentialAudit, Lists
 from registry.core.audit_database import (
     Lookups,
+    OwnWords,
     StoredBatch,
     StoredCredential,
     StoredIssuer,
     StoredStatus,
+    anchored_as,
     audit_rows,
     audit_statuses,
+    audit_stored_anchors,
     audit_stored_batches,
     audit_stored_issuers,
     audit_stored_words,
@@ -115,7 +118,7 @@ class World:
     def audit(self, published: list[tuple[PublishedBatch, bytes | None]] | None = None) -> list[Finding]:
         audit = PublishedAudit(self.view)
         findings = [finding for item in published or self.published() for finding in audit.add(*item)]
-        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {})]
+        return [*findings, *audit.finish(), *repeated_leaves(audit.anchored_leaves(), {}, self.view.batches())]
 
     def bundle(self, batch: int, position: int, **more: Any) -> Bundle:
         key = self.keys[batch]
@@ -386,11 +389,15 @@ def test_leaves_with_another_root(world: World, change: Callable[[bytes], bytes]
     assert codes(world.audit(material)) == ["root_mismatch"]
 
 
-@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: p + p[:32], lambda _: b""])
-def test_leaves_of_the_wrong_length(world: World, change: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    ("change", "observed"),
+    [(lambda p: p[:-1], "159 bytes"), (lambda p: p + p[:1], "more"), (lambda _: b"", "0 bytes")],
+)
+def test_leaves_of_the_wrong_length(world: World, change: Callable[[bytes], bytes], observed: str) -> None:
     material = world.published()
     material[0] = (material[0][0], change(world.leaves[0]))
-    assert codes(world.audit(material)) == ["leaves_malformed"]
+    [finding] = world.audit(material)
+    assert (finding.code, finding.expected, finding.observed) == ("leaves_malformed", "160 bytes", observed)
 
 
 def test_another_size(world: World) -> None:
@@ -479,6 +486,14 @@ def test_a_leaf_repeated_for_another_issuer(world: World) -> None:
     assert "of issuer 0x" in finding.observed
 
 
+def test_a_repeated_leaf_is_found_where_it_was_anchored_later(world: World) -> None:
+    """Whoever has a low address may be the one who copied."""
+    world.anchor([], issuer=b"\x00" * 20, leaves=world.leaves[1][64:96])
+    [finding] = world.audit()
+    assert (finding.where.issuer, finding.where.index) == (b"\x00" * 20, 14)
+    assert f"index 7 of issuer 0x{ISSUER.hex()} as well" in finding.observed
+
+
 def test_leaves_that_only_begin_alike_are_no_repeats(world: World) -> None:
     world.anchor([], leaves=b"\x05" * 32 + b"\x05" * 31 + b"\x06")
     assert world.audit() == []
@@ -490,7 +505,36 @@ def test_a_voided_batch_served_as_good(world: World) -> None:
     world.records[world.keys[1]] = replace(record, revoked_at=1_800_000_500)
     assert codes(world.audit()) == ["voided_batch_served"]
     silent = [(replace(item, revoked=None), leaves) for item, leaves in world.published()]
-    assert world.audit(silent) == []
+    [finding] = world.audit(silent)
+    assert (finding.code, finding.observed) == ("voided_batch_served", "nothing of that")
+    unaware = [(replace(item, revoked=None, claimed=False), leaves) for item, leaves in world.published()]
+    assert world.audit(unaware) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, []),
+        ({"anchored_at": 1_700_000_000}, ["2023-11-14T22:13:20Z"]),
+        ({"transaction": b"\x55" * 32}, [f"transaction 0x{'55' * 32} in block 2"]),
+        ({"block_number": 9}, [f"transaction 0x{'01' * 32} in block 9"]),
+        ({"block_hash": b"\x55" * 32}, [f"in block 2 (0x{'55' * 32})"]),
+        ({"anchored_at": 1, "block_number": 1}, ["1970-01-01T00:00:01Z", "in block 1"]),
+    ],
+)
+def test_a_publication_that_names_another_place_of_an_anchor(
+    world: World, change: dict[str, Any], found: list[str]
+) -> None:
+    material = world.published()
+    (batch, leaves), told = material[1], world.history[1]
+    place = (told.transaction, told.block_number, told.block_hash)
+    anchor = replace(Anchor(31337, CONTRACT, ISSUER, batch.key.first, 1_800_000_001, *place), **change)
+    material[1] = (replace(batch, anchor=anchor), leaves)
+    findings = world.audit(material)
+    assert [item.code for item in findings] == ["published_location_differs"] * len(found)
+    assert all(part in item.observed for part, item in zip(found, findings, strict=True))
+    world.history.clear()  # the node has pruned it: the record's time is left
+    assert len(world.audit(material)) == ("anchored_at" in change)
 
 
 def test_a_batch_that_could_not_be_asked_for_is_not_alleged_to_be_missing(world: World) -> None:
@@ -718,6 +762,64 @@ def test_whose_credential_it_is(world: World, dids: dict[bytes, Any], expected: 
     assert (examined.doubt is not None) == (expected is None)
 
 
+@pytest.mark.parametrize(
+    ("accounts", "expected"),
+    [({OTHER}, ["credential_issuer_differs"]), (set(), ["credential_issuer_differs"]), ({ISSUER}, [])],
+)
+@pytest.mark.parametrize("dids", [{}, {OTHER: {DID: ""}}])
+def test_a_document_that_names_others_speaks_against_an_address_that_nobody_knows(
+    world: World, dids: dict[bytes, Any], accounts: set[bytes], expected: list[str]
+) -> None:
+    audit = CredentialAudit(world.view, speakers=Speakers(dids, accounts={DID: frozenset(accounts)}))
+    examined = audit.examine(world.bundle(0, 1), "own.json")
+    assert codes(list(examined.findings)) == expected
+    assert (examined.doubt is None) == bool(expected)  # a document alone does not make it claim the DID
+
+
+def test_whose_an_envelope_is_that_cannot_be_opened(world: World) -> None:
+    envelope = {"type": "EnvelopedVerifiableCredential", "id": "data:application/vc+sd-jwt,eyJh"}
+    world.anchor([envelope])
+    audit = CredentialAudit(world.view, speakers=Speakers({ISSUER: {DID: ""}}))
+    examined = audit.examine(world.bundle(3, 0), "own.json")
+    assert (examined.findings, "could not be opened" in str(examined.doubt)) == ((), True)
+
+
+def test_an_id_that_was_issued_again_after_its_batch_was_voided(world: World) -> None:
+    world.anchor([{**world.documents[0][1], "credentialStatus": []}])
+    bundles = world.bundle(0, 1), world.bundle(3, 0)
+    assert codes(world.audit_bundles(*bundles)) == ["credential_id_repeated"]
+    record = world.records[world.keys[0]]
+    assert record is not None
+    world.records[world.keys[0]] = replace(record, revoked_at=1_800_000_500)
+    assert codes(world.audit_bundles(*bundles)) == ["voided_batch_credential"]
+    assert codes(world.audit_bundles(*reversed(bundles))) == ["voided_batch_credential"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "address", "expected"),
+    [
+        ("StatusList2021Entry", "https://registry.example/issuers/uni/status/revocation/0", ["status_index_differs"]),
+        (["StatusList2021Entry"], "https://registry.example/issuers/uni/status/revocation/0", ["status_index_differs"]),
+        (None, "https://registry.example/issuers/uni/status/revocation/0", ["status_index_differs"]),
+        ("StatusList2021Entry", "https://registry.example/former/lists/0", []),
+    ],
+)
+def test_an_entry_of_another_type_in_the_issuers_own_list(
+    world: World, type_: Any, address: str, expected: list[str]
+) -> None:
+    own = world.documents[0][1]
+    entry = {**own["credentialStatus"], "statusListIndex": "2", "statusListCredential": address, "type": type_}
+    changed = {**own, "credentialStatus": [own["credentialStatus"], entry]}
+    assert audited(world, world.bundle(0, 1), changed, lists=OWN_LISTS) == expected
+
+
+def test_a_wrong_entry_behind_many_right_ones(world: World) -> None:
+    own = world.documents[0][1]
+    wrong = {**own["credentialStatus"], "statusListIndex": "2"}
+    changed = {**own, "credentialStatus": [own["credentialStatus"]] * 50 + [wrong]}
+    assert audited(world, world.bundle(0, 1), changed, lists=OWN_LISTS) == ["status_index_differs"]
+
+
 def test_a_claim_that_may_be_among_what_is_gone_alleges_nothing(world: World) -> None:
     dids = {ISSUER: {"did:web:other.example": ""}}
     audit = CredentialAudit(world.view, speakers=Speakers(dids, frozenset({ISSUER})))
@@ -765,6 +867,26 @@ def test_another_size_in_the_database(world: World) -> None:
     stored = world.stored()
     stored[1] = replace(stored[1], size=7)
     assert codes(list(audit_stored_batches(world.view, stored, [ISSUER]))) == ["batch_other_root"]
+
+
+def test_a_batch_at_another_place_in_the_database(world: World) -> None:
+    stored = world.stored()
+    [moved] = [replace(stored[1], key=replace(stored[1].key, first=77))]
+    found = list(audit_stored_batches(world.view, [stored[0], moved, stored[2]], [ISSUER]))
+    assert [(item.code, item.where.first) for item in found] == [("batch_other_root", 77)]
+    assert anchored_as(world.view, [stored[0], moved, stored[2]]) == {moved.key: stored[1].key}
+    copied = list(audit_stored_batches(world.view, [*stored, moved], [ISSUER]))
+    assert codes(copied) == ["anchor_lost"]  # the right one is there as well
+
+
+def test_a_batch_of_another_issuer_in_the_database(world: World) -> None:
+    stored = world.stored()
+    moved = replace(stored[1], key=replace(stored[1].key, issuer=OTHER))
+    found = list(audit_stored_batches(world.view, [stored[0], moved, stored[2]], [ISSUER, OTHER]))
+    assert codes(found) == ["batch_other_root"]
+    assert list(audit_stored_batches(world.view, [moved], [OTHER])) == []  # the row of the issuer itself is wrong
+    unsent = replace(moved, anchored=False)
+    assert codes(list(audit_stored_batches(world.view, [stored[0], unsent, stored[2]], [ISSUER]))) == ["foreign_batch"]
 
 
 def test_an_anchor_that_is_gone(world: World) -> None:
@@ -922,7 +1044,11 @@ def test_the_row_of_an_issuer(world: World) -> None:
     view = replace(world.view, claims=(claim,))
     good = StoredIssuer(ISSUER, DID, 14, 14)
     assert list(audit_stored_issuers(view, [good])) == []
-    for bad in (replace(good, did="did:web:other.example"), replace(good, next_index=13)):
+    for bad in (
+        replace(good, did="did:web:other.example"),
+        replace(good, next_index=13),
+        replace(good, anchors=OTHER),
+    ):
         assert codes(list(audit_stored_issuers(view, [bad]))) == ["issuer_changed"]
     other = replace(good, did="did:web:other.example")
     assert list(audit_stored_issuers(world.view, [other])) == []  # nothing was claimed yet
@@ -940,12 +1066,40 @@ def test_the_copy_of_the_status_words(world: World) -> None:
         assert (finding.code, finding.where.index) == ("chain_copy_differs", 0 if not wrong else 1)
 
 
+def test_the_copy_of_the_batches(world: World) -> None:
+    view = replace(world.view, voided_in={world.keys[1]: 5})
+    last = world.history[2].block_number
+    right = {batch: 5 if batch.key == world.keys[1] else None for batch in world.history}
+    assert list(audit_stored_anchors(view, right, 9, [ISSUER])) == []
+    assert list(audit_stored_anchors(view, {}, 9, [OTHER])) == []
+    assert list(audit_stored_anchors(view, {**dict.fromkeys(world.history[:2])}, last - 1, [ISSUER])) == []
+    assert list(audit_stored_anchors(replace(view, history=()), right, 9, [ISSUER])) == []  # events are gone
+    other = replace(world.history[0], size=4)
+    for wrong, first in (
+        ({}, 0),
+        ({**right, world.history[1]: None}, 5),
+        ({**right, other: None}, 0),
+        (dict(list(right.items())[:2]), 13),
+    ):
+        [finding] = audit_stored_anchors(view, wrong, 9, [ISSUER, OTHER])
+        assert (finding.code, finding.where.first) == ("chain_copy_differs", first)
+
+
 def test_a_status_that_the_database_has_not(world: World) -> None:
     world.words = {(ISSUER, 0): StatusWords(0b11, 0), (OTHER, 0): StatusWords(1, 0)}
     stored = [StoredStatus(ISSUER, 0, False, None)]
     found = list(audit_statuses(world.view, stored, [ISSUER]))
     assert codes(found) == ["status_not_recorded"] * 2
     assert [finding.where.index for finding in found] == [0, 1]
+
+
+@pytest.mark.parametrize(("unasked", "expected"), [(0b10, ["status_not_recorded"]), (0b100, []), (0, [])])
+def test_a_suspension_that_ended_and_that_nobody_asked_for(world: World, unasked: int, expected: list[str]) -> None:
+    changes = {(ISSUER, 0): [(2, StatusWords(0, 0b10)), (5, StatusWords(0, 0))]}
+    own = OwnWords({}, {(ISSUER, 0): StatusWords(0, unasked), (OTHER, 0): StatusWords(0, 0b10)})
+    found = list(audit_statuses(replace(world.view, changes=changes), [], [ISSUER], own))
+    assert codes(found) == expected
+    assert all("was set" in finding.observed for finding in found)
 
 
 # --- reports --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.audits import Prepared, audit, copied, prepare, publish
+from support.audits import Prepared, audit, codes, copied, prepare, publish
 from support.house import House
 
 
@@ -39,10 +39,17 @@ def test_several_processes_find_what_one_finds(house: House, tmp_path: Path, mon
 
 
 def test_a_transaction_that_went_elsewhere_is_looked_up(house: House, tmp_path: Path) -> None:
-    """The bundle names a transaction that was carried out, for a batch that the contract does not have."""
+    """The bundle names a transaction that was carried out, for a batch that the contract does not have. One that
+    anchored another batch here did not go elsewhere.
+    """
     _, data = next(iter(house.bundles.all()))
     at = data.index(b'"root":"') + 8
     path = tmp_path / "bundle.json"
-    path.write_bytes(data[:at] + b"55" * 32 + data[at + 64 :])
-    found = {finding.code for finding in audit(house.chain, bundles=[path]).findings}
-    assert found == {"bundle_not_on_chain", "bundle_transaction_elsewhere"}
+    bent = data[:at] + b"55" * 32 + data[at + 64 :]
+    path.write_bytes(bent)
+    assert codes(audit(house.chain, bundles=[path])) == ["bundle_not_on_chain"]
+    house.chain.foreign_transaction(b"\x77" * 20)
+    [sent] = house.chain.tip.transactions
+    at = bent.index(b'"transaction":"0x') + 17
+    path.write_bytes(bent[:at] + sent.hex().encode() + bent[at + 64 :])
+    assert set(codes(audit(house.chain, bundles=[path]))) == {"bundle_not_on_chain", "bundle_transaction_elsewhere"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from anchors.base import DidClaimed, Revoke, RevokeBatch, SetSuspension
-from registry.core.notation import parse_time
+from anchors.base import DidClaimed, Revoke, RevokeBatch, SetDid, SetSuspension
+from registry.core.notation import hex_text, parse_time
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
 from registry.service.delays import DelayRecords
@@ -300,13 +300,23 @@ def bend_issuers(folder: Path, change: Callable[[list[dict[str, Any]]], None]) -
     (folder / "issuers.json").write_text(json.dumps(listing))
 
 
-@pytest.mark.parametrize("name", ["issuers.json", "list", "document"])
+@pytest.mark.parametrize("name", ["issuers.json", "did.json", "list", "document"])
 def test_links_are_not_followed(house: House, folder: Path, tmp_path: Path, name: str) -> None:
     places = {"list": list_file(house, folder), "document": document_file(house, folder)}
     path = places.get(name, folder / name)
+    shutil.copy(places["document"], folder / "did.json")
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_folders_that_are_links_are_not_followed(house: House, folder: Path, tmp_path: Path) -> None:
+    (folder / "documents").rename(tmp_path / "elsewhere")
+    (folder / "documents").symlink_to(tmp_path / "elsewhere")
+    findings = audit(house.chain, folder).findings
+    assert {(item.code, item.observed) for item in findings} == {
+        ("material_malformed", "documents is a symbolic link; links are not followed")
+    }
 
 
 @pytest.mark.parametrize(
@@ -372,6 +382,19 @@ def test_a_document_that_names_another_account(house: House, folder: Path) -> No
     assert codes(audit(house.chain, folder)) == ["did_names_other_account", "did_document_unclaimed"]
 
 
+def test_a_document_that_names_the_account_on_another_chain(house: House, folder: Path) -> None:
+    put_document(
+        house,
+        folder,
+        lambda document: document["verificationMethod"][-1].update(
+            blockchainAccountId=f"eip155:1:0x{address(house).hex()}"
+        ),
+    )
+    found = next(item for item in audit(house.chain, folder).findings if item.code == "did_names_other_account")
+    assert found.expected.startswith(f"eip155:31337:0x{address(house).hex()},")
+    assert found.observed == f"eip155:1:0x{address(house).hex()}"
+
+
 def test_a_document_that_is_not_the_named_one(house: House, folder: Path) -> None:
     path = document_file(house, folder)
     path.write_text(path.read_text().replace("CredentialRegistry", "Other"))
@@ -392,6 +415,37 @@ def test_a_did_that_was_never_claimed(house: House, folder: Path) -> None:
     assert codes(audit(house.chain, folder)) == ["did_not_claimed"] * 2
 
 
+def test_a_did_of_somebody_else_whose_document_is_said_to_be_elsewhere(house: House, folder: Path) -> None:
+    def elsewhere(issuers: list[dict[str, Any]]) -> None:
+        for issuer in issuers:
+            issuer.pop("document")
+            issuer.pop("statusBase")
+        issuers[0]["did"] = "did:web:elsewhere.example"
+
+    bend_issuers(folder, elsewhere)
+    report = audit(house.chain, folder)
+    assert codes(report) == ["did_not_claimed", "lists_unpublished", "lists_unpublished"]
+    for block in house.chain.blocks:  # an issuer may have claimed nothing at all
+        block.events[:] = [event for event in block.events if not isinstance(event, DidClaimed)]
+        block.state.claims.clear()
+    assert codes(audit(house.chain, folder)) == ["lists_unpublished"] * 2
+
+
+def test_a_claim_of_another_issuers_did(house: House, folder: Path) -> None:
+    """Beside the claim of its own; a stranger's claims are nobody's matter."""
+    uni = house.issuers.look_up("uni")
+    [other] = [issuer.address for issuer in house.issuers.all() if issuer.name != "uni"]
+    for address, found in ((b"\x77" * 20, []), (other, [("did_names_other_account", other)])):
+        chain = house.chain
+        chain._send_foreign(
+            address, chain.encode(SetDid(address, uni.did, b"\5" * 32, chain.read_issuer(address).nonce))
+        )
+        house.settle()
+        report = audit(chain, folder)
+        assert [(item.code, item.where.issuer) for item in report.findings] == found
+    assert hex_text(uni.address) in report.findings[0].observed
+
+
 def test_a_claim_counts_without_its_event(house: House, folder: Path) -> None:
     """Nodes drop events; the contract's state keeps the claim."""
     for block in house.chain.blocks:
@@ -402,7 +456,7 @@ def test_a_claim_counts_without_its_event(house: House, folder: Path) -> None:
 def test_a_claim_that_only_an_event_tells_of(house: House, folder: Path) -> None:
     for block in house.chain.blocks:
         block.state.claims.clear()
-    assert set(codes(audit(house.chain, folder))) == {"claim_differs", "did_document_unclaimed"}
+    assert set(codes(audit(house.chain, folder))) == {"claim_differs"}
 
 
 def test_a_claim_that_cannot_be_asked_for_is_no_finding(house: House, folder: Path) -> None:
@@ -489,6 +543,27 @@ def test_a_list_that_is_said_to_be_nowhere(house: House, folder: Path, tmp_path:
     (folder / "issuers.json").write_text(json.dumps(listing))
     shutil.rmtree(folder / "status")
     assert codes(audit_again(house, folder, tmp_path)) == ["status_list_missing"] * 4
+
+
+def test_a_document_that_is_said_to_be_elsewhere(house: House, folder: Path, tmp_path: Path) -> None:
+    audit_again(house, folder, tmp_path)
+    bend_issuers(folder, lambda issuers: [issuer.pop("document") for issuer in issuers])
+    assert codes(audit_again(house, folder, tmp_path)) == ["key_removed"] * 2
+
+
+@pytest.mark.parametrize("content", [b"\xff{", b"[]", b'{"id": 7}', b""])
+def test_a_document_of_the_registrys_own_that_is_none(house: House, folder: Path, content: bytes) -> None:
+    """Whether anybody hands in promises or not."""
+    (folder / "did.json").write_bytes(content)
+    assert codes(audit(house.chain, folder)) == ["material_malformed"]
+
+
+def test_the_registrys_own_key_is_taken_away(house: House, folder: Path, tmp_path: Path) -> None:
+    shutil.copy(document_file(house, folder), folder / "did.json")
+    audit_again(house, folder, tmp_path)
+    (folder / "did.json").unlink()
+    [finding] = audit_again(house, folder, tmp_path).findings
+    assert (finding.code, finding.where.source) == ("key_removed", str(folder))
 
 
 def test_a_key_that_is_taken_out_of_the_document(house: House, folder: Path, tmp_path: Path) -> None:

@@ -305,6 +305,8 @@ def test_full_reads_all_again_and_holds_it_against_the_state(auditor: Auditor) -
         (lambda batches: batches[0].update(state="voided"), {"voided_not_on_chain", "mirrors_differ"}),
         (lambda batches: batches[0].update(acceptedFrom="2026-01-01T00:00:00Z", declaredDelaySeconds=10**9),
          {"mirrors_differ"}),
+        (lambda batches: batches[0].update(erased=3), {"mirrors_differ"}),
+        (lambda batches: batches[0].pop("erased"), set()),
         (lambda batches: batches.pop(), {"leaves_missing", "mirrors_differ"}),
         (lambda batches: None, set()),
     ],

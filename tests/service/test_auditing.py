@@ -13,17 +13,26 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from anchors.base import BatchAnchored, RevokeBatch, WrongContract
+from anchors.base import BatchAnchored, ChainUnreachable, RevokeBatch, WrongContract
 from registry.api.app import create_app
 from registry.core.audit_published import packed_root
 from registry.core.errors import InputError
+from registry.core.notation import time_text
 from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
 from registry.service.auditstate import StateFile
 from registry.service.errors import ConflictError
 from registry.service.published import FolderMaterial, WebMaterial, leaves_path, open_material
 from registry.service.publishing import Publication
 from registry.service.selfaudit import audit_database
-from registry.store.tables import batches, chain_status, credentials, issuers, status_requests
+from registry.store.tables import (
+    batches,
+    chain_batches,
+    chain_status,
+    credentials,
+    did_documents,
+    issuers,
+    status_requests,
+)
 from registry.wiring.files import write_if_changed
 from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.fake_chain import FakeChain
@@ -177,13 +186,17 @@ def test_a_listing_that_lies(house: House, folder: Path, name: str, value: Any, 
     assert codes(audit(house.chain, folder)) == code
 
 
-def test_a_voided_batch(house: House, folder: Path) -> None:
+def void_one(house: House) -> None:
     batch = house.batching.page()[0]
     issuer = house.issuers.look_up("uni")
     house.chain.mine()
     house.chain._apply(
         house.chain.tip, RevokeBatch(issuer.address, batch.root, batch.first), issuer.address, b"\7" * 32
     )
+
+
+def test_a_voided_batch(house: House, folder: Path) -> None:
+    void_one(house)
     assert codes(audit(house.chain, folder)) == ["voided_batch_served"]
     house.settle()
     assert publish(house, folder) == Publication(3, 0, True)
@@ -358,6 +371,7 @@ class _ListedElsewhere:
         self.name = "bent"
         self.listing = FolderMaterial(folder).listing
         self.leaves = leaves.leaves
+        self.own_document = FolderMaterial(folder).own_document
 
 
 @pytest.mark.parametrize("address", ["ftp://example.org", "http://", "http://[", "https://example.org/?x=1"])
@@ -444,10 +458,60 @@ def test_a_displaced_batch_is_no_publication(house: House, serve: Callable[[Hand
         lambda page: page["batches"][0].update(root=None),
         lambda page: page["batches"][0].update(size=True),
         lambda page: page["batches"][0].update(anchor=None),
+        lambda page: page["batches"][0]["anchor"].update(network={**page["network"], "chain": "eip155:1"}),
+        lambda page: page["batches"][0]["anchor"].update(network=None),
     ],
 )
 def test_an_api_that_misleads(house: House, serve: Callable[[Handler], str], change: Callable[[Any], None]) -> None:
     assert codes(audit(house.chain, serve(pages(house, change)))) == ["material_malformed"]
+
+
+def anchored_at(house: House, **place: Any) -> Callable[[Any], None]:
+    """What the API says of the first batch's anchor, where the chain has it but for ``place``."""
+    told = next(event for block in house.chain.blocks for event in block.events if isinstance(event, BatchAnchored))
+    moment = house.chain.blocks[told.block_number].ref.timestamp
+
+    def change(page: Any) -> None:
+        for batch in page["batches"]:
+            if batch["root"] == told.root.hex():
+                batch["anchor"] |= {
+                    "anchoredAt": time_text(moment), "blockNumber": told.block_number,
+                    "transaction": "0x" + told.transaction.hex(), "blockHash": "0x" + told.block_hash.hex(), **place,
+                }  # fmt: skip
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ({}, set()),
+        ({"transaction": "0x" + "55" * 32}, {"published_location_differs"}),
+        ({"anchoredAt": "2020-01-01T00:00:00Z"}, {"published_location_differs"}),
+        ({"transaction": "0x" + "55" * 32, "blockNumber": None}, set()),
+    ],
+)
+def test_an_api_that_names_another_place_of_an_anchor(
+    house: House, serve: Callable[[Handler], str], place: dict[str, Any], expected: set[str]
+) -> None:
+    report = audit(house.chain, serve(pages(house, anchored_at(house, **place))))
+    assert set(codes(report)) - {"lists_unpublished"} == expected
+
+
+def test_an_api_that_names_a_place_that_may_change_yet(house: House, serve: Callable[[Handler], str]) -> None:
+    bend = anchored_at(house, transaction="0x" + "55" * 32)
+
+    def young(page: Any) -> None:
+        bend(page)
+        for batch in page["batches"]:
+            batch["state"] = "ANCHORED"
+
+    assert set(codes(audit(house.chain, serve(pages(house, young))))) == {"lists_unpublished"}
+
+
+def test_an_api_that_says_nothing_of_a_voided_batch(house: House, serve: Callable[[Handler], str]) -> None:
+    void_one(house)
+    assert set(codes(audit(house.chain, serve(pages(house))))) == {"voided_batch_served", "lists_unpublished"}
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------
@@ -462,6 +526,21 @@ def test_a_node_on_another_branch(house: House) -> None:
     other.blocks = list(house.chain.blocks)
     other.reorganise(2, keep=False, blocks=2)
     assert set(codes(audit(house.chain, others=(other,)))) == {"nodes_disagree"}
+
+
+def test_a_node_with_another_block_that_shows_no_more_of_it(house: House) -> None:
+    other = copy.copy(house.chain)
+    other.blocks = list(house.chain.blocks)
+    other.reorganise(2, keep=False, blocks=2)
+
+    def refuse(name: str, _when: str) -> None:
+        if name == "read_events":
+            raise ChainUnreachable("it has not got that block or its state")
+
+    other.fault = refuse
+    report = audit(house.chain, others=(other,))
+    assert codes(report) == ["nodes_disagree"]
+    assert "not got that block" in report.incomplete[0]
 
 
 def test_a_second_node_that_is_down(house: House) -> None:
@@ -638,12 +717,33 @@ def test_a_clean_database(house: House) -> None:
         (batches.update().where(batches.c.id == 1).values(state="DISPLACED"), ["foreign_batch"]),
         (status_requests.update().values(action="suspend"), ["status_not_on_chain", "status_not_recorded"]),
         (status_requests.delete(), ["status_not_recorded"]),
-        (status_requests.update().values(state="SENT", requested_at=5), []),  # the chain has it
+        (status_requests.update().values(state="SENT", requested_at=5, final_block=None), []),  # the chain has it
+        (status_requests.update().values(state="SENT", requested_at=5), ["status_not_recorded"]),  # final, and sent
+        (status_requests.update().values(state="WAITING", final_block=None), ["status_not_recorded"]),  # in a call
+        (status_requests.update().values(state="SUPERSEDED"), ["status_not_recorded"]),  # by none that came later
         (status_requests.update().values(state="SOON"), ["database_unreadable"]),
         (credentials.update().where(of_uni(1)).values(leaf=b"\7" * 32), ["row_changed"]),
         (credentials.update().where(of_uni(1)).values(external_id="urn:other"), ["row_changed"]),
         (credentials.update().where(of_uni(7)).values(issuer_id=2), ["row_changed"]),
-        (credentials.update().where(of_uni(1)).values(form="commitment", content=None), ["erasure_incomplete"]),
+        (credentials.update().where(of_uni(1)).values(form="commitment"), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(form="odd"), ["row_changed"]),
+        (credentials.update().where(of_uni(1)).values(state="RESERVED"), ["row_changed"]),
+        (
+            credentials.update().where(of_uni(1)).values(form="commitment", content=None, salt=None),
+            ["erased_without_tombstone"],  # it has a name, and its index was never reserved
+        ),
+        (
+            credentials.update()
+            .where(of_uni(1))
+            .values(form="commitment", content=None, reserved_until=5, external_id=None),
+            ["erasure_incomplete"],
+        ),
+        (batches.update().where(batches.c.id == 1).values(first=77), ["batch_other_root"]),
+        (
+            issuers.update().where(issuers.c.id == 1).values(address=b"\7" * 20),
+            ["issuer_changed", "status_not_on_chain"],
+        ),
+        (did_documents.update().where(did_documents.c.id == 1).values(content=b"{}"), ["issuer_changed"]),
         (credentials.update().where(of_uni(1)).values(state="DEAD"), ["database_unreadable"]),
         (
             credentials.update().where(of_uni(1)).values(state="RESERVED", content=None, salt=None),
@@ -660,6 +760,9 @@ def test_a_clean_database(house: House) -> None:
         (chain_status.delete(), ["chain_copy_differs"]),
         (chain_status.update().values(set_mask=b"\xff" * 32), ["chain_copy_differs"]),
         (chain_status.update().values(purpose="other"), ["database_unreadable"]),
+        (chain_batches.update().values(revoked_block=1), ["chain_copy_differs", "chain_copy_differs"]),
+        (chain_batches.delete(), ["chain_copy_differs", "chain_copy_differs"]),
+        (chain_batches.update().where(chain_batches.c.first == 0).values(root=b"\7"), ["database_unreadable"]),
     ],
 )
 def test_tables_that_were_changed(house: House, statement: Any, expected: list[str]) -> None:
@@ -711,6 +814,39 @@ def test_a_revocation_that_is_final_in_the_table_alone(house: House) -> None:
     assert codes(audit_inside(house)) == ["status_delayed", "status_not_recorded"]
 
 
+def test_a_reinstatement_that_is_final_in_the_table_alone(house: House) -> None:
+    """The chain had the bit clear before it was set, which is no reinstatement."""
+    house.status.request(house.issuers.look_up("uni"), name_of(house, 1), "suspend")
+    for _ in range(4):
+        house.settle()
+    assert codes(audit_inside(house)) == []
+    with house.database.write() as connection:
+        statement = (
+            "INSERT INTO status_requests (issuer_id, credential_id, action, state, requested_at, final_block) "
+            "SELECT issuer_id, credential_id, 'reinstate', state, requested_at, final_block FROM status_requests "
+            "WHERE action = 'suspend'"
+        )
+        assert connection.exec_driver_sql(statement).rowcount == 1
+    assert codes(audit_inside(house)) == ["status_not_on_chain"]
+
+
+@pytest.mark.parametrize(("action", "row"), [("reinstate", "reinstate"), ("suspend", "suspend")])
+def test_requests_for_suspensions_that_were_deleted(house: House, action: str, row: str) -> None:
+    for wanted in ("suspend", "reinstate")[: 1 + (action == "reinstate")]:
+        house.status.request(house.issuers.look_up("uni"), name_of(house, 1), wanted)
+        for _ in range(4):
+            house.settle()
+    assert codes(audit_inside(house)) == []
+    tamper(house, status_requests.delete().where(status_requests.c.action == row))
+    [finding] = audit_inside(house).findings
+    assert (finding.code, finding.where.index) == ("status_not_recorded", 1)
+
+
+def name_of(house: House, index: int) -> str:
+    with house.database.read() as connection:
+        return str(connection.execute(select(credentials.c.id).where(of_uni(index))).scalar_one())
+
+
 def test_a_batch_with_another_root(house: House) -> None:
     tamper(house, batches.update().where(batches.c.id == 1).values(root=b"\7" * 32))
     assert codes(audit_inside(house)) == ["batch_other_root", "stored_leaves_differ"]
@@ -755,6 +891,11 @@ def test_the_real_api(house: House) -> None:
         ("UPDATE issuers SET address = 5 WHERE id = 1", {"database_unreadable"}),
         ("UPDATE batches SET state = 'NONE' WHERE id = 1", {"database_unreadable"}),
         ("UPDATE status_requests SET action = 'none'", {"database_unreadable"}),
+        (
+            "UPDATE credentials SET external_id = CAST(x'fffe' AS TEXT) WHERE credential_index = 1",
+            {"database_unreadable"},
+        ),
+        ("DROP TABLE did_documents", {"database_unreadable"}),
     ],
 )
 def test_tables_that_hold_what_they_cannot(house: House, statement: str, expected: set[str]) -> None:
@@ -765,3 +906,4 @@ def test_tables_that_hold_what_they_cannot(house: House, statement: str, expecte
     report = audit_inside(house)
     assert set(codes(report)) == expected
     assert report.exit_code == 1
+    assert not any("\ufffd" in finding.observed for finding in report.findings)  # it may be anybody's name

@@ -163,6 +163,13 @@ def test_bundles_and_rows_of_others_do_not_count_where_one_is_named(house: House
 # --- publications that are behind the chain ---
 
 
+def test_copies_of_different_age_tell_of_other_erasures(house: House, folder: Path, tmp_path: Path) -> None:
+    mirror = shutil.copytree(folder, tmp_path / "older")
+    bend(folder, lambda listing: listing["batches"][0].update(erased=1))
+    assert codes(audit(house.chain, folder, mirror)) == ["mirrors_differ"]
+    assert audit(house.chain, folder, mirror, grace=600).findings == ()
+
+
 def test_what_is_newer_than_the_grace_may_be_missing(house: House, folder: Path) -> None:
     first = anchor(house, address(house))
     house.chain.mine()

@@ -158,6 +158,19 @@ def leaf_of_another_batch_anchored_again(world: World) -> Answer:
 
 
 @finds("leaf_repeated")
+def batch_of_another_issuer_anchored_again(world: World) -> Answer:
+    """Whoever anchored it later is named, whatever the addresses are."""
+    batch, school = world.batch(1), world.issuers["school"]
+    copied = {**batch, "issuer": school, "first": 1}
+    world.call("anchor", bytes.fromhex(batch["root"]), 1, batch["size"], issuer=school)
+    world.bend(lambda batches: batches.append(copied))
+    shutil.copy(world.leaves_file(batch), world.leaves_file(copied))
+    code, report = published(world)
+    assert [item["where"]["issuer"] for item in report["findings"]] == [school]
+    return code, report
+
+
+@finds("leaf_repeated")
 def leaf_twice_in_a_batch(world: World) -> Answer:
     leaves = [sha(b"1"), sha(b"2"), sha(b"1")]
     at, _, _ = world.anchor(leaves)
@@ -189,6 +202,13 @@ def later_than_declared(world: World) -> Answer:
 def mirror_with_another_state(world: World) -> Answer:
     mirror = copy_of_publication(world)
     world.bend(lambda batches: batches[0].update(state="voided"), mirror)
+    return published(world, "--published", mirror)
+
+
+@finds("mirrors_differ")
+def mirror_with_other_erasures(world: World) -> Answer:
+    mirror = copy_of_publication(world)
+    world.bend(lambda batches: batches[0].update(erased=3), mirror)
     return published(world, "--published", mirror)
 
 
@@ -481,6 +501,31 @@ def did_of_somebody_else(world: World) -> Answer:
     return published_again(world)
 
 
+@finds("did_names_other_account")
+def did_of_another_issuer_claimed_as_well(world: World) -> Answer:
+    entry = next(item for item in issuers_of(world)["issuers"] if item["issuer"] == world.issuers["uni"])
+    world.call("setDid", entry["did"], bytes.fromhex(entry["document"]), issuer=world.issuers["school"])
+    return published(world)
+
+
+@finds("did_not_claimed", "lists_unpublished")
+def did_of_somebody_else_whose_document_is_said_to_be_elsewhere(world: World) -> Answer:
+    def elsewhere(issuers: list[Any]) -> None:
+        [entry] = [item for item in issuers if item["issuer"] == world.issuers["uni"]]
+        for name in ("document", "statusBase"):
+            entry.pop(name)
+        entry["did"] = "did:web:elsewhere.example"
+
+    bend_issuers(world, elsewhere)
+    return published(world)
+
+
+@finds("material_malformed")
+def document_of_the_registrys_own_that_is_none(world: World) -> Answer:
+    (world.published / "did.json").write_bytes(b"\xff{")
+    return published(world)
+
+
 @finds("did_names_other_account", "did_document_unclaimed")
 def document_that_names_another_account(world: World) -> Answer:
     bend_document(world, lambda text: text.replace(f"31337:{world.issuers['uni']}", "31337:0x" + "55" * 20))
@@ -732,6 +777,48 @@ def name_that_a_stranger_claims(world: World) -> Answer:
     beside = {"issuer_elsewhere", "issuer_left_out"}  # it is a stranger's batch, and published nowhere
     report["findings"] = [item for item in report["findings"] if item["code"] not in beside]
     return code, report
+
+
+@finds("credential_issuer_differs", "issuer_elsewhere")
+def name_at_an_address_that_nobody_knows(world: World) -> Answer:
+    """She claims nothing: the document of the name speaks against her."""
+    did, world.issuers["uni"] = world.did(), "0x" + "e5" * 20
+    made = credential("own", issuer=did)
+    first, root, receipt = world.anchor([leaf_of(made)])
+    (world.bundles / "own.json").write_text(json.dumps(world.make_bundle(made, first, root, receipt)))
+    return with_bundles(world)
+
+
+@finds("bundle_not_on_chain")
+def bundle_that_names_the_place_of_another_batch(world: World) -> Answer:
+    path, document = uni_bundle(world)
+    document["anchors"][0]["firstIndex"] ^= 40
+    path.write_text(json.dumps(document))
+    return with_bundles(world)
+
+
+@finds("status_index_differs")
+def status_of_somebody_else_by_an_older_name_behind_many(world: World) -> Answer:
+    base = world.did().removeprefix("did:web:").replace(":", "/").replace("%3A", ":")
+    entry = {
+        "type": "BitstringStatusListEntry", "statusPurpose": "revocation",
+        "statusListIndex": str(world.view("nextIndexOf")),
+        "statusListCredential": f"http://{base}/status/revocation/0",
+    }  # fmt: skip
+    wrong = {**entry, "type": "StatusList2021Entry", "statusListIndex": "1"}
+    world.own_bundle(credential("own", credentialStatus=[entry] * 20 + [wrong]), "own")
+    return with_bundles(world)
+
+
+@finds("voided_batch_credential", exit_code=0)
+def identifier_issued_again_after_its_batch_was_voided(world: World) -> Answer:
+    """Not a fraud: what is void counts for nothing."""
+    name = uni_bundle(world)[1]["credential"]["id"]
+    for batch in (world.batch(0), world.batch(1)):
+        world.call("revokeBatch", bytes.fromhex(batch["root"]), batch["first"])
+    world.bend(lambda batches: [item.update(state="voided") for item in batches if item["size"] > 1])
+    world.own_bundle({**credential("own"), "id": name}, "own")
+    return with_bundles(world)
 
 
 @finds("status_index_differs")
@@ -999,6 +1086,75 @@ def revocation_shown_and_never_sent(world: World) -> Answer:
 @finds("status_not_recorded")
 def revoked_behind_the_registrys_back(world: World) -> Answer:
     world.call("revoke", [0], [1 << 20])
+    return inside(world)
+
+
+@finds("status_not_recorded")
+def revocation_called_superseded(world: World) -> Answer:
+    assert world.sql("UPDATE status_requests SET state = 'SUPERSEDED'") == 1
+    return inside(world)
+
+
+@finds("status_not_recorded")
+def revocation_said_to_wait(world: World) -> Answer:
+    assert world.sql("UPDATE status_requests SET state = 'WAITING'") == 1
+    return inside(world)
+
+
+def suspended(world: World) -> None:
+    [(name,)] = world.ask(f"SELECT external_id FROM credentials WHERE {ROW} 5")
+    world.registry("suspend", name, "--issuer", "uni")
+    for _ in range(3):
+        world.registry("worker", "--once")
+        world.node.rpc("anvil_mine", hex(2))
+    world.registry("worker", "--once")
+    assert inside(world)[1]["findings"] == []
+
+
+@finds("status_not_on_chain")
+def suspension_that_ended_in_a_table_alone(world: World) -> Answer:
+    suspended(world)
+    columns = "issuer_id, credential_id, state, requested_at, final_block"
+    statement = f"INSERT INTO status_requests (action, {columns}) SELECT 'reinstate', {columns} FROM status_requests"
+    assert world.sql(f"{statement} WHERE action = 'suspend'") == 1
+    return inside(world)
+
+
+@finds("batch_other_root")
+def batch_at_another_place(world: World) -> Answer:
+    assert world.sql(f"UPDATE batches SET first = 900 WHERE {BATCH}")
+    return inside(world)
+
+
+@finds("issuer_changed", "status_not_on_chain")
+def issuer_with_another_address(world: World) -> Answer:
+    assert world.sql("UPDATE issuers SET address = ? WHERE name = 'uni'", b"\x77" * 20)
+    return inside(world)
+
+
+@finds("issuer_changed")
+def former_document_with_other_keys(world: World) -> Answer:
+    assert world.sql("UPDATE did_documents SET content = CAST(replace(content, 'key-1', 'key-2') AS BLOB)")
+    return inside(world)
+
+
+@finds("row_changed")
+def row_of_an_index_that_is_still_free(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET state = 'RESERVED' WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("erased_without_tombstone")
+def row_emptied_and_called_a_commitment(world: World) -> Answer:
+    assert world.sql(f"UPDATE credentials SET form = 'commitment', content = NULL, salt = NULL WHERE {ROW} 5")
+    return inside(world)
+
+
+@finds("database_unreadable", "row_missing")
+def text_that_is_none(world: World) -> Answer:
+    """It hides nothing of other batches."""
+    assert world.sql(f"UPDATE credentials SET external_id = CAST(x'fffe' AS TEXT) WHERE {ROW} 5")
+    assert world.sql(f"DELETE FROM credentials WHERE {ROW} 45")
     return inside(world)
 
 

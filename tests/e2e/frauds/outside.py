@@ -7,6 +7,7 @@ cannot hide itself. Only web3, requests, sqlite3 and the standard library are us
 import base64
 import hashlib
 import http.server
+import itertools
 import json
 import os
 import shutil
@@ -285,14 +286,35 @@ class World:
             return connection.execute(statement, values).fetchall()
 
 
-def run(data: Path, url: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def environment_of(data: Path, url: str) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
     environment |= {"REGISTRY_DATA_DIR": str(data), "REGISTRY_RPC_URLS": url, "REGISTRY_CHAIN_ID": "31337"}
     environment |= {"REGISTRY_KEYSTORE_PASSWORD": "a password for tests"}
-    environment |= {"REGISTRY_BATCH_MAX_AGE_SECONDS": "0", "REGISTRY_AUDIT_SECONDS": "0"}
+    return environment | {"REGISTRY_BATCH_MAX_AGE_SECONDS": "0", "REGISTRY_AUDIT_SECONDS": "0"}
+
+
+def run(data: Path, url: str, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """``more``: further variables of the environment."""
+    environment = environment_of(data, url) | more
     return subprocess.run(
         [BIN, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=240, check=False
     )
+
+
+@contextmanager
+def served(world: World, port: int) -> Iterator[str]:
+    """The address of the registry's API, without its worker."""
+    command = [BIN, "serve", "--no-worker", "--port", str(port), "--json"]
+    environment = environment_of(world.data, world.node.url)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            lines = iter(process.stdout.readline, b"")
+            text = b"".join(itertools.takewhile(lambda line: not line.startswith(b"}"), lines))
+            yield str(json.loads(text + b"}")["url"])
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def credential(number: str, **more: Any) -> dict[str, Any]:
@@ -311,12 +333,17 @@ TEMPLATE = credential("{{no}}", name="Statistics", credentialSubject={"id": "did
 REVOKED = 3  # the index in uni's sequence
 
 
-def found_registry(node: Node, place: Path, sizes: tuple[int, ...] = (40, 25), batch: int = 10_000) -> World:
-    """A clean registry: issuer "uni" with batches of these sizes and one revocation, "school" with one credential."""
+def found_registry(
+    node: Node, place: Path, sizes: tuple[int, ...] = (40, 25), batch: int = 10_000, settings: str = ""
+) -> World:
+    """A clean registry: issuer "uni" with batches of these sizes and one revocation, "school" with one credential.
+
+    ``settings``: more of them, as TOML.
+    """
     data = place / "data"
-    settings = data / "registry.toml"
     data.mkdir(parents=True)
-    settings.write_text(f"batch_max_size = {batch}\nopen_badges_only = false\nallow_unmapped = true\n")
+    fixed = f"batch_max_size = {batch}\nopen_badges_only = false\nallow_unmapped = true\n"
+    (data / "registry.toml").write_text(fixed + settings)
 
     def registry(*arguments: str | Path) -> Any:
         done = run(data, node.url, *arguments, "--json")
