@@ -949,7 +949,8 @@ def back_dated_credential(world: World) -> Answer:
 @finds("anchored_late", exit_code=0)
 def later_than_its_issuer_declared(world: World) -> Answer:
     world.registry("issuer", "declare", "uni", "--anchored-within", "86400")
-    # A development chain's clock may be ahead of this machine's.
+    # The node's clock may be behind this machine's, or ahead of it.
+    world.node.catch_up()
     moment = world.node.web3.eth.get_block("latest")["timestamp"] + 1
     assert world.sql("UPDATE declared_delays SET since = ?", moment) == 1
     world.accept("late")
