@@ -25,6 +25,7 @@ from registry.core.bundle import build_bundle, serialize_bundle
 from registry.core.canonical import canonicalize, parse_json
 from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, BatchRecord, BlockRef
+from registry.core.status import list_and_entry
 from registry.service.auditbundles import BundleAudit
 
 ISSUER, CONTRACT, CODE = b"\1" * 20, b"\2" * 20, b"\3" * 32
@@ -41,6 +42,7 @@ def view_of(sizes: list[tuple[BatchKey, int]]) -> ChainView:
 def badge(number: int) -> dict[str, Any]:
     """About 1.6 kB, with status entries, as the registry makes them."""
     place = "https://registry.example/issuers/bench/status"
+    part, entry = list_and_entry(number)
     return {
         "@context": [
             "https://www.w3.org/ns/credentials/v2",
@@ -53,11 +55,11 @@ def badge(number: int) -> dict[str, Any]:
         "validFrom": "2026-01-01T00:00:00Z",
         "credentialStatus": [
             {
-                "id": f"{place}/{purpose}/0#{number}",
+                "id": f"{place}/{purpose}/{part}#{entry}",
                 "type": "BitstringStatusListEntry",
                 "statusPurpose": purpose,
-                "statusListIndex": str(number),
-                "statusListCredential": f"{place}/{purpose}/0",
+                "statusListIndex": str(entry),
+                "statusListCredential": f"{place}/{purpose}/{part}",
             }
             for purpose in ("revocation", "suspension")
         ],
@@ -119,6 +121,7 @@ def measure_bundles(count: int, folder: Path) -> None:
     for number, (salt, document) in enumerate(zip(salts, documents, strict=True)):
         paths.append(folder / f"{number:07}.json")
         paths[-1].write_bytes(serialize_bundle(build_bundle(document, salt, tree, number, [anchor])))
+    del documents, salts
     view = view_of([(key, count)])
     started = time.process_time()
     data = [path.read_bytes() for path in paths]
@@ -135,7 +138,7 @@ def measure_bundles(count: int, folder: Path) -> None:
         clock, cpu = time.perf_counter(), time.process_time()
         found = list(audit.run(paths))
         if found or audit.incomplete or audit.count != count:
-            raise SystemExit(f"clean bundles gave findings: {found[:3]} {audit.incomplete[:3]}")
+            raise SystemExit(f"clean bundles gave findings: {found[:3]} {list(audit.incomplete)[:3]}")
         return time.perf_counter() - clock, time.process_time() - cpu
 
     alone, cpu = run(1, {key: packed})
