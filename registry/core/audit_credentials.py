@@ -319,9 +319,10 @@ def wrong_status(entries: object, issuer: bytes, index: int, lists: Lists) -> st
         if _is_usual(entry, number, str(entry_of)) or lists.are_elsewhere(issuer, entry):
             continue
         bases = [place.rsplit("/", 2)[0]] if place else []
+        read: object = entry
         if own is not None and isinstance(entry, dict) and place.startswith(f"{own}/"):
-            entry = {**entry, "type": STATUS_ENTRY_TYPE}  # noqa: PLW2901
-        check = check_binding({"credentialStatus": entry}, index, bases)
+            read = {**entry, "type": STATUS_ENTRY_TYPE}
+        check = check_binding({"credentialStatus": read}, index, bases)
         if check.outcome is Outcome.FAIL:
             return check.detail
     return None
