@@ -197,7 +197,7 @@ def _kinds() -> Mapping[str, FindingKind]:
         ("key_reopened", published, critical,
          "A key counts at other times than an earlier audit saw: what it signed counts, or does not, by hindsight."),
         ("declaration_changed", published, critical,
-         "What the issuer declared of its delays is declared otherwise by hindsight: what was late then would not be."),
+         "What was declared of a delay is declared otherwise by hindsight: what was late then would not be."),
         ("context_changed", published, critical,
          "A context has another content than is known under the same address: its terms may mean something else."),
         ("schema_changed", published, critical,

@@ -18,7 +18,7 @@ from registry.core.declared import DeclaredDelays, delays_text, goes_on
 from registry.core.errors import InputError
 from registry.core.model import BlockRef
 from registry.core.notation import LAST_SECOND, chain_text, hex_text, moment_text, short, time_text
-from registry.core.status import ENTRIES_PER_LIST
+from registry.core.status import ENTRIES_PER_LIST, LIST_BYTES
 from registry.service.auditkeys import former_keys
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
@@ -430,6 +430,8 @@ class IssuerAudit:
             raise MaterialMalformed(f"{named} does not say since when it counts")
         if found.issuer != issuer.did or found.purposes != (purpose,):
             raise MaterialMalformed(f"{named} is another one's, or for another purpose")
+        if len(found.bits) != LIST_BYTES:  # what stands behind the end is nobody's, and could be anything
+            raise MaterialMalformed(f"{named} has {8 * len(found.bits):,} entries, not {ENTRIES_PER_LIST:,}")
         if issuer.status_base is not None and found.address != address:
             raise MaterialMalformed(f"{named} calls itself {short(str(found.address), 200)}")
         until = credential.get("validUntil")

@@ -27,7 +27,7 @@ from registry.service.published import FolderMaterial, MaterialMalformed, Materi
 __all__ = ["AuditState", "Listed", "SeenKey", "StateFile"]
 
 _TYPE = "AuditState"
-_VERSION = 4
+_VERSION = 5
 _MAX_BYTES = 1 << 30
 
 ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
@@ -40,13 +40,16 @@ _address = partial(parse_hex, length=20, prefix="")
 class Listed:
     """What a publication said of a batch. ``leaves``: the SHA-256 of what it served, once that was the anchored one.
 
-    ``stamp``: what the file system said of the file that they were read from, where they are in one.
+    ``stamp``: what the file system said of the file that they were read from, where they are in one. The last two: what
+    was declared of it first.
     """
 
     size: int
     revoked: bool | None
     leaves: bytes | None
     stamp: bytes | None = None
+    accepted_from: int | None = None
+    declared_delay: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,15 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             {
                 "name": name,
                 "batches": [
-                    [*_key(key), item.size, item.revoked, _hex(item.leaves), _hex(item.stamp)]
+                    [
+                        *_key(key),
+                        item.size,
+                        item.revoked,
+                        _hex(item.leaves),
+                        _hex(item.stamp),
+                        item.accepted_from,
+                        item.declared_delay,
+                    ]
                     for key, item in sorted(listed.items(), key=lambda pair: pair[0])
                 ],
             }
@@ -304,7 +315,12 @@ def _read_key(row: Iterable[Any]) -> BatchKey:
 
 
 def _listed(row: list[Any]) -> tuple[BatchKey, Listed]:
-    _, _, _, size, revoked, leaves, stamp = row
+    size, revoked, leaves, stamp, accepted, delay = row[3:]
     return _read_key(row), Listed(
-        int(size), revoked, None if leaves is None else _hash(leaves), None if stamp is None else bytes.fromhex(stamp)
+        int(size),
+        revoked,
+        None if leaves is None else _hash(leaves),
+        None if stamp is None else bytes.fromhex(stamp),
+        _moment(accepted),
+        _moment(delay),
     )

@@ -10,6 +10,7 @@ import pytest
 
 from anchors.base import DidClaimed, Revoke, RevokeBatch, SetDid, SetSuspension
 from registry.core.notation import hex_text, parse_time
+from registry.core.status import LIST_BYTES
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import StateFile
 from registry.service.delays import DelayRecords
@@ -243,6 +244,7 @@ def test_a_list_by_a_key_that_had_ended(house: House, folder: Path, monkeypatch:
         lambda credential: credential.pop("validFrom"),
         lambda credential: credential["credentialSubject"].update(statusPurpose="suspension"),
         lambda credential: credential["credentialSubject"].update(encodedList="u" + "A" * 100),
+        lambda credential: credential["credentialSubject"].update(encodedList=encode_list(bytes(2 * LIST_BYTES))),
     ],
 )
 def test_lists_that_are_none(house: House, folder: Path, change: Callable[[Any], None]) -> None:
