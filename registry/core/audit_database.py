@@ -143,6 +143,7 @@ def audit_stored_batches(
     on_chain = view.batches()
     by_first = {(key.issuer, key.first): key for key in on_chain}
     told = {batch.key: batch for batch in view.history}
+    anchoring = {batch.transaction for batch in view.history}
     known = set()
     ours = frozenset(issuers)
     for batch in stored:
@@ -167,7 +168,12 @@ def audit_stored_batches(
         if record.size != batch.size:
             yield find("batch_other_root", f"{record.size} leaves", f"{batch.size} leaves", where)
         if batch.anchored:
-            yield from _location(batch, record, told.get(key), where, lookups)
+            event = told.get(key)
+            strange = event is not None and batch.transaction not in (None, *anchoring)
+            if strange and lookups.succeeded(batch.transaction or b""):
+                yield _elsewhere(batch, where)
+            else:
+                yield from _location(batch, record, event, where, lookups)
     for key in sorted(on_chain.keys() - known):
         if key.issuer in ours:
             code = "foreign_batch_voided" if on_chain[key].revoked_at else "foreign_batch"
@@ -183,9 +189,13 @@ def _lost(batch: StoredBatch, where: Where, lookups: Lookups) -> Finding:
     if _is_orphaned(batch, lookups):
         return find("anchor_orphaned", "a block of the chain", _block(batch), where)
     if batch.transaction is not None and lookups.succeeded(batch.transaction):
-        observed = f"{hex_text(batch.transaction)}, which did not"
-        return find("anchor_transaction_elsewhere", "a transaction that anchored the batch here", observed, where)
+        return _elsewhere(batch, where)
     return find("anchor_lost", "a record in the contract", "none", where)
+
+
+def _elsewhere(batch: StoredBatch, where: Where) -> Finding:
+    observed = f"{hex_text(batch.transaction or b'')}, which did not"
+    return find("anchor_transaction_elsewhere", "a transaction that anchored the batch here", observed, where)
 
 
 def _is_newer(batch: StoredBatch, view: ChainView, lookups: Lookups) -> bool:

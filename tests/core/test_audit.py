@@ -914,6 +914,16 @@ def test_another_location(world: World, change: dict[str, Any]) -> None:
     assert codes(list(audit_stored_batches(world.view, stored, [ISSUER]))) == ["anchor_location_differs"]
 
 
+def test_a_batch_of_the_chain_with_a_transaction_that_did_something_else(world: World) -> None:
+    stored = world.stored()
+    other = stored[0].transaction
+    lookups = Lookups(lambda _: None, lambda _: True)
+    stored[1] = replace(stored[1], transaction=b"\x05" * 32)
+    assert codes(list(audit_stored_batches(world.view, stored, [ISSUER], lookups))) == ["anchor_transaction_elsewhere"]
+    stored[1] = replace(stored[1], transaction=other)  # that one was to this contract
+    assert codes(list(audit_stored_batches(world.view, stored, [ISSUER], lookups))) == ["anchor_location_differs"]
+
+
 def test_what_a_batch_that_is_not_final_need_not_say(world: World) -> None:
     stored = [replace(item, final=False, transaction=None, block_hash=None) for item in world.stored()]
     assert list(audit_stored_batches(world.view, stored, [ISSUER])) == []
