@@ -286,6 +286,7 @@ def _requests(
     rows = connection.execute(
         select(
             *_as_they_are(credentials, "issuer_id", "credential_index", "batch_id"),
+            credentials.c.state.label("credential_state"),
             *_as_they_are(status_requests, *names),
         )
         .join(credentials, credentials.c.id == status_requests.c.credential_id)
@@ -293,7 +294,7 @@ def _requests(
     )
     asked: dict[tuple[int, str, int], int] = defaultdict(int)
     superseded: dict[tuple[bytes, int, int], list[tuple[int, str]]] = defaultdict(list)
-    shown: dict[tuple[bytes, int], list[Any]] = defaultdict(lambda: [False, None, None])
+    shown: dict[tuple[bytes, int], list[Any]] = {}
     waiting: dict[tuple[bytes, int], dict[int, tuple[str, int]]] = defaultdict(dict)
     for row in rows:
         name = f"status request {row.id}"
@@ -305,6 +306,10 @@ def _requests(
         calls = [] if row.operation_id is None else [(row.operation_id, row.action)]
         if row.state == "SUPERSEDED":  # only a later one makes it that: without one, its row was changed
             superseded[*at, place] += calls
+            if row.action == "revoke" and row.credential_state == "LIVE" and row.batch_id is not None:
+                # Nothing comes after a revocation, and what it was dropped with would be a tombstone.
+                waiting[at][place] = (row.action, _number(row.requested_at, name))
+                shown.setdefault(at, [False, None, None])
             continue
         if (row.state != "FINAL" and row.final_block is not None) or (row.state == "WAITING" and calls):
             continue  # no row of the program's: as good as lost
@@ -315,11 +320,12 @@ def _requests(
             continue
         waiting[at].pop(place, None)
         by = _done_by(row.state, row.final_block, name, view, lookups)
+        told = shown.setdefault(at, [False, None, None])
         if row.state in ("WAITING", "SENT") and row.issuer_id not in signs_itself:
             waiting[at][place] = (row.action, _number(row.requested_at, name))
-        shown[at][place] = None if by is None else value
+        told[place] = None if by is None else value
         if place:
-            shown[at][2] = by if calls else None  # what no call belongs to never was on chain
+            told[2] = by if calls else None  # what no call belongs to never was on chain
     found = []
     for (issuer, index), (revoked, suspended, by) in sorted(shown.items()):
         first = min(waiting[issuer, index].values(), key=lambda item: item[1], default=None)

@@ -785,6 +785,17 @@ def test_values_of_other_types(house: House, statement: str) -> None:
     assert set(codes(audit_inside(house))) & {"database_unreadable", "stored_leaves_differ"}
 
 
+def test_a_revocation_that_was_asked_for_and_taken_back_in_silence(house: House) -> None:
+    """Nothing supersedes a revocation but a withdrawal, and that leaves a tombstone."""
+    issuer = house.issuers.look_up("uni")
+    house.status.request(issuer, list(house.bundles.all(issuer))[3][0], "revoke")
+    request = status_requests.c.state == "WAITING"
+    tamper(house, status_requests.update().where(request).values(state="SUPERSEDED", requested_at=house.clock()))
+    assert codes(audit_inside(house)) == []  # such a row could be a moment old
+    tamper(house, status_requests.update().where(status_requests.c.state == "SUPERSEDED").values(requested_at=5))
+    assert codes(audit_inside(house)) == ["status_delayed"]
+
+
 def test_a_batch_that_was_never_to_be_anchored(house: House) -> None:
     """A row that somebody wrote: no call of the contract's belongs to it."""
     with house.database.write() as connection:
