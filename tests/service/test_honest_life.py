@@ -141,6 +141,18 @@ def test_an_issuer_that_was_taken_out_of_everything(house: House, folder: Path) 
     assert "did:web:registry.example:issuers:school" in report.findings[0].observed
 
 
+def test_a_stranger_who_takes_an_issuers_name(house: House, folder: Path) -> None:
+    """Nothing was left out: the DID's own document says that she is somebody else."""
+    uni = house.issuers.look_up("uni")
+    anchor(house, STRANGER)
+    send(house, STRANGER, SetDid(STRANGER, uni.did, b"\5" * 32, house.chain.read_issuer(STRANGER).nonce))
+    house.settle()
+    report = audit(house.chain, folder)
+    assert codes(report) == ["did_names_other_account", "issuer_elsewhere"]
+    assert report.findings[0].where.issuer == STRANGER
+    assert codes(audit(house.chain, folder, issuers=frozenset((uni.address,)))) == []
+
+
 def test_bundles_and_rows_of_others_do_not_count_where_one_is_named(house: House, folder: Path, tmp_path: Path) -> None:
     bundles = tmp_path / "bundles"
     bundles.mkdir()
