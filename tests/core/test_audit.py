@@ -354,6 +354,15 @@ def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainVi
     assert codes(compare_nodes(world.view, change(world.view), "second")) == ["nodes_disagree"]
 
 
+@pytest.mark.parametrize("since", [0, 1_800_000_101])
+def test_nodes_that_disagree_in_the_state_of_a_claim(world: World, since: int) -> None:
+    claim = Claim(ISSUER, DID, b"\x0d" * 32, 1_800_000_100)
+    ours, theirs = (replace(world.view, claims=(claim,), claimed={claim: at}) for at in (claim.claimed_at, since))
+    assert compare_nodes(ours, ours, "second") == []
+    [finding] = compare_nodes(ours, theirs, "second")
+    assert (finding.code, finding.where.issuer) == ("nodes_disagree", ISSUER)
+
+
 def test_a_node_that_has_pruned_its_history_does_not_disagree(world: World) -> None:
     whole = replace(world.view, changes={(ISSUER, 0): [(1, StatusWords(1, 0))]})
     for kept in (1, 0):
