@@ -107,7 +107,7 @@ class BundleAudit:
             fresh = memory.look(paths)
             for item, used, number in self._examine(paths, fresh):
                 yield from self._recall(memory, paths, number)
-                found = list(self._note(item))
+                found = self._note(item)
                 yield from found
                 memory.add(number, item or Examined(), None if found else used)
             if fresh or memory.changed:
@@ -133,13 +133,13 @@ class BundleAudit:
             self.incomplete |= dict.fromkeys(incomplete)
             yield from zip(examined, used, place, strict=False)  # place goes on behind the chunk
 
-    def _note(self, item: Examined | None) -> Iterator[Finding]:
+    def _note(self, item: Examined | None) -> Sequence[Finding]:
         if item is None:
-            return
-        self.count += item.where != NOWHERE or not item.findings
+            return ()
+        self.count += not item.findings or item.where != NOWHERE
         if item.transaction is not None and len(self._asked) < _ASKED:
             self._asked.append(item)
-        yield from self.audit.note(item)
+        return self.audit.note(item)
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles of batches that the contract does not have: what became of the transaction that they name.
@@ -208,7 +208,7 @@ class _Part:
         incomplete: list[str] = []
         for path in paths:
             before = len(incomplete)
-            name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
+            name = _name(path)
             data, remembered, examined = b"", True, None
             try:
                 data = _read(path)
@@ -326,6 +326,12 @@ def _something_else(data: bytes, name: str, error: InputError) -> Finding | dict
 def printable_name(name: str) -> str:
     """A file's name as text: bytes that are none are escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _name(path: Path | str) -> str:
+    text = os.fspath(path)
+    name = text[text.rfind("/") + 1 :]
+    return name if name.isascii() else printable_name(name)
 
 
 def _read(path: Path | str) -> bytes:

@@ -30,6 +30,8 @@ GOOD: dict[str, Any] = {
         }
     ],
 }  # fmt: skip
+ACHIEVEMENT: dict[str, Any] = {"description": "Reads data. " * 20, "hours": 2.5, "id": "urn:a"}
+BADGE: dict[str, Any] = {"credentialSubject": {"achievement": ACHIEVEMENT, "name": "Zoë"}, "id": "urn:example:2"}
 PLACES = [
     ("type",), ("version",), ("credential",), ("credential", "n"), ("leaf",), ("leaf", "salt"),
     ("leaf", "canonicalization"), ("inclusion",), ("inclusion", "algorithm"), ("inclusion", "leafIndex"),
@@ -91,6 +93,79 @@ def test_what_is_written_is_read_without_the_careful_reader(monkeypatch: pytest.
     assert [reader.read(documented), reader.read(WRITTEN)] == expected
 
 
+def badge(credential: dict[str, Any]) -> bytes:
+    return written(GOOD | {"credential": credential})
+
+
+def knowing_badges() -> BundleReader:
+    """A reader that has seen an achievement before, and another one after it."""
+    reader = knowing()
+    for described in (ACHIEVEMENT, {**ACHIEVEMENT, "id": "urn:b"}):
+        data = badge({"credentialSubject": {"achievement": described}, "id": "urn:example:1"})
+        assert reader.read(data) == careful(data)
+    return reader
+
+
+def test_what_is_known_of_an_achievement_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = knowing_badges()
+    read: list[bytes] = []
+    decode = bundle_reading._decode
+    monkeypatch.setattr(bundle_reading, "_decode", lambda raw: decode(read.append(raw) or raw))
+    for described in (ACHIEVEMENT, {**ACHIEVEMENT, "id": "urn:b"}):
+        data = badge({"credentialSubject": {"achievement": described, "name": "Zoë"}, "id": "urn:example:2"})
+        assert reader.read(data) == careful(data)
+    assert len(read) == 2
+    assert not any(b"Reads data" in raw for raw in read)
+
+
+OTHERS: list[dict[str, Any]] = [
+    # The same text where it is no achievement, or not the one that is found first.
+    {"a": BADGE, "credentialSubject": {"achievement": None}},
+    {"a": BADGE, "credentialSubject": {"achievement": ACHIEVEMENT}},
+    {"a": BADGE},
+    {"a": [BADGE], "credentialSubject": {"achievement": {}, "id": "x"}},
+    {"credentialSubject": {"_": 1, "achievement": ACHIEVEMENT}},
+    {"credentialSubject": [{"achievement": ACHIEVEMENT}]},
+    {"credentialSubject": {"achievement": [ACHIEVEMENT]}},
+    {"a": '"credentialSubject":{"achievement":' + json.dumps(ACHIEVEMENT, separators=(",", ":")), **BADGE},
+    {"a": {"credentialSubject": {"achievement": ACHIEVEMENT}}, "credentialSubject": {"achievement": "\x7f"}},
+    # And where something else of the badge is unusual.
+    BADGE | {"z": 3.0}, BADGE | {"z": 1e-9}, BADGE | {"z": -2.5}, BADGE | {"z": 2**53}, BADGE | {"z": "\ud800"},
+    BADGE | {"\uffee": 1, "\U0001f600": 1}, BADGE | {"Z": 1, "A": 2}, BADGE | {"z": [[[[[[[[[[[1]]]]]]]]]]]},
+    {"credentialSubject": {"achievement": ACHIEVEMENT | {"hours": 3.0}}},
+    {"credentialSubject": {"achievement": ACHIEVEMENT | {"more": 1}}},
+    {"credentialSubject": {"achievement": ACHIEVEMENT | {"id": "urn:\U0001f600"}}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("credential", OTHERS, ids=range(len(OTHERS)))
+def test_where_a_known_achievement_would_mislead(credential: dict[str, Any]) -> None:
+    reader = knowing_badges()
+    for data in (badge(credential), badge(dict(sorted(credential.items())))):
+        for _ in range(2):
+            assert outcome(reader.read, data) == outcome(careful, data)
+
+
+@pytest.mark.parametrize("text", ["}", '"', ",", '"x":1', ' "x":1', "\\", '"id":"urn:a"}', "{}", "null", "[1]"])
+@pytest.mark.parametrize("behind", [False, True])
+def test_what_stands_around_a_known_achievement(text: str, behind: bool) -> None:
+    data, described = badge(BADGE), json.dumps(ACHIEVEMENT, separators=(",", ":")).encode()
+    reader = knowing_badges()
+    assert described in data
+    around = [described, text.encode()] if behind else [text.encode(), described]
+    changed = data.replace(described, b"".join(around))
+    assert outcome(reader.read, changed) == outcome(careful, changed)
+
+
+def test_more_achievements_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_reading, "_KNOWN_ACHIEVEMENTS", 3)
+    reader = knowing()
+    for number in [0, 1, 2, 3, 4, 3, 0, 0, 5, 2, 4, 3]:
+        data = badge({"credentialSubject": {"achievement": ACHIEVEMENT | {"id": f"urn:{number}"}}})
+        assert reader.read(data) == careful(data)
+        assert len(reader._achievements._known) <= 3
+
+
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_the_quick_reader_says_what_the_careful_one_says(place: tuple[Any, ...]) -> None:
     reader = knowing()
@@ -124,13 +199,13 @@ def test_credentials_that_are_written_otherwise(text: str) -> None:
     assert outcome(knowing().read, data) == outcome(careful, data)
 
 
-@given(st.binary(max_size=200) | st.sampled_from([WRITTEN, json.dumps(GOOD).encode()]).flatmap(
+@given(st.binary(max_size=200) | st.sampled_from([WRITTEN, json.dumps(GOOD).encode(), badge(BADGE)]).flatmap(
     lambda good: st.integers(0, len(good) - 1).flatmap(
         lambda at: st.binary(max_size=3).map(lambda part: good[:at] + part + good[at + 1 :])
     )
 ))  # fmt: skip
 def test_also_of_bytes_that_were_changed_anywhere(data: bytes) -> None:
-    assert outcome(knowing().read, data) == outcome(careful, data)
+    assert outcome(knowing_badges().read, data) == outcome(careful, data)
 
 
 def test_missing_members() -> None:
