@@ -175,7 +175,7 @@ def _is_sorted_alike(raw: bytes) -> bool:
 # --- the place ------------------------------------------------------------------------------------------------------
 
 
-class _Place(msgspec.Struct, forbid_unknown_fields=True):
+class _Place(msgspec.Struct):
     """The members of an inclusion, in the order in which they are written."""
 
     algorithm: Literal["RFC9162_SHA256"]

@@ -161,9 +161,11 @@ def test_more_achievements_than_are_remembered(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(bundle_reading, "_KNOWN_ACHIEVEMENTS", 3)
     reader = knowing()
     for number in [0, 1, 2, 3, 4, 3, 0, 0, 5, 2, 4, 3]:
-        data = badge({"credentialSubject": {"achievement": ACHIEVEMENT | {"id": f"urn:{number}"}}})
+        described = ACHIEVEMENT | {"id": f"urn:{number}"}
+        data = badge({"credentialSubject": {"achievement": described}, "name": "\x7f" if number == 3 else "Zoë"})
         assert reader.read(data) == careful(data)
-        assert len(reader._achievements._known) <= 3
+        texts = [text for text, _ in reader._achievements._known]
+        assert len(set(texts)) == len(texts) <= 3
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)
@@ -187,7 +189,9 @@ def test_documents_may_be_as_deep_as_for_the_careful_reader(depth: int, inmost: 
 
 @pytest.mark.parametrize("text", [
     '{"b":1,"a":1}', '{"a":1,"a":1}', '{"a":1,"a":2}', '{"a": 1}', '{"a":1.0}', '{"a":-0}', '{"a":-0.0}', '{"a":1e16}',
-    '{"a":1E2}', '{"a":1e-7}', '{"a":0.1}', '{"a":0.00099}', '{"a":[2.5,1e400]}', '{"a":9007199254740993}', '{"a":NaN}',
+    '{"a":1e-6}', '{"a":1e-5}', '{"a":0.000001}', '{"a":1.5e16}', '{"a":1.5e22}', '{"a":123456789012345.6}',
+    '{"a":1234567890123456.7}', '{"a":1E2}',
+    '{"a":1e-7}', '{"a":0.1}', '{"a":0.00099}', '{"a":[2.5,1e400]}', '{"a":9007199254740993}', '{"a":NaN}',
     '{"a":123456789012345678901234567890}', '{"a":"\\u0041"}', '{"a":"\\/"}', '{"a":"\\ud83d\\ude00"}',
     '{"a":"\\ud83d"}',
     '{"\uffee":1,"\U0001f600":1}', '{"\U0001f600":1,"\uffee":1}', '{"a":"\x7f"}', '{"a":"\t"}', "[]", "1", '""', "",
@@ -206,6 +210,36 @@ def test_credentials_that_are_written_otherwise(text: str) -> None:
 ))  # fmt: skip
 def test_also_of_bytes_that_were_changed_anywhere(data: bytes) -> None:
     assert outcome(knowing_badges().read, data) == outcome(careful, data)
+
+
+@pytest.mark.parametrize("text", [
+    '{"algorithm": "RFC9162_SHA256","leafIndex":1,"treeSize":4,"root":R,"path":[P]}',
+    '{"leafIndex":1,"algorithm":"RFC9162_SHA256","treeSize":4,"root":R,"path":[P]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1,"leafIndex":2,"treeSize":4,"root":R,"path":[P]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1,"treeSize":4,"root":R,"path":[P],"path":[P]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1,"treeSize":4,"root":R,"path":[P],"more":1}',
+    '{"algorithm":"\\u0052FC9162_SHA256","leafIndex":1,"treeSize":4,"root":R,"path":[P]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1.0,"treeSize":4,"root":R,"path":[P]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":01,"treeSize":4,"root":R,"path":[P]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1,"treeSize":4,"root":R,"path":[P ]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1,"treeSize":4,"root":R,"path":[""]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1,"treeSize":4,"root":"","path":[P,P]}',
+    '{"algorithm":"RFC9162_SHA256","leafIndex":1,"treeSize":4,"root":R,"path":[]}',
+])  # fmt: skip
+def test_inclusions_that_are_written_otherwise(text: str) -> None:
+    line = text.replace("R,", f'"{"ab" * 32}",').replace("P", f'"{"cd" * 32}"').encode()
+    place = json.dumps(GOOD["inclusion"], separators=(",", ":")).encode()
+    data = WRITTEN.replace(place, line)
+    assert data != WRITTEN
+    assert outcome(knowing().read, data) == outcome(careful, data)
+
+
+def test_every_single_byte_counts() -> None:
+    reader, good = knowing_badges(), badge(BADGE)
+    for at in range(len(good)):
+        for other in (b"x", b" ", b"0", b'"', b"\n", b""):
+            data = good[:at] + other + good[at + 1 :]
+            assert outcome(reader.read, data) == outcome(careful, data), (at, other)
 
 
 def test_missing_members() -> None:
