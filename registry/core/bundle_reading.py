@@ -19,7 +19,7 @@ from registry.core.notation import parse_base64url
 
 __all__ = ["BundleReader"]
 
-# What stands around credential and salt in a bundle as ``serialize_bundle`` writes it. No JSON string holds a line feed.
+# What stands around the credential and the salt as ``serialize_bundle`` writes them. No JSON string holds a line feed.
 _CREDENTIAL = b'{\n"type": "%b",\n"version": 1,\n"credential": ' % TYPE.encode()
 _LEAF, _PLACE = b',\n"leaf": {"canonicalization":"JCS","salt":"', b'"},\n"inclusion": '
 _SALT = 43  # characters of 32 bytes
