@@ -38,16 +38,13 @@ class BundleReader:
         self._ends: dict[bytes, _End] = {}
         self._achievements = _Achievements()
 
-    def read(self, data: bytes) -> tuple[Bundle, bytes | None]:
-        """The bundle, and its credential's canonical form (None for a digest). Raises JsonError, BundleError."""
-        found = self._read_as_written(data) if len(data) <= MAX_BUNDLE_BYTES else None
-        if found is not None:
-            return found
-        bundle = parse_bundle(data)
-        return bundle, None if bundle.credential is None else canonicalize(bundle.credential)
+    def read(self, data: bytes) -> tuple[Bundle, bytes] | None:
+        """The bundle, and its credential's canonical form.
 
-    def _read_as_written(self, data: bytes) -> tuple[Bundle, bytes] | None:
-        """None where anything is not as ``serialize_bundle`` writes it: then the careful way says what."""
+        None where anything is not as ``serialize_bundle`` writes it: then ``parse_bundle`` says whether it is one.
+        """
+        if len(data) > MAX_BUNDLE_BYTES:
+            return None
         start = len(_CREDENTIAL)
         leaf = data.find(b"\n", start) - 1
         salt = leaf + len(_LEAF)

@@ -49,6 +49,8 @@ def _check_limits(value: Any, max_depth: int) -> None:
         containers = False
         for item in level:
             kind = type(item)
+            if kind is str:  # most are
+                continue
             if kind is dict:
                 containers = True
                 below += item.values()
