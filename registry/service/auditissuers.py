@@ -361,6 +361,7 @@ class IssuerAudit:
     # --- status lists ---
 
     def _lists(self, material: IssuerMaterial, read: _Read, issuer: PublishedIssuer) -> Iterator[Finding]:
+        yield from self._moved(material, issuer)
         end = self._reach(issuer.address)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
@@ -379,6 +380,16 @@ class IssuerAudit:
                 self._incomplete.append(str(error))
             except MaterialMalformed as error:
                 yield malformed(material, error, issuer=issuer.address)
+
+    def _moved(self, material: IssuerMaterial, issuer: PublishedIssuer) -> Iterator[Finding]:
+        """Credentials name the address of their list for good: lists elsewhere are not the ones that people look at."""
+        base = issuer.status_base
+        if self._state is None or base is None:
+            return
+        before = self._state.bases.setdefault((material.name, issuer.address), base)
+        if before != base:
+            expected, observed = (f"status lists below {short(item, 200)}" for item in (before, base))
+            yield find("status_list_missing", expected, observed, Where(issuer.address, source=material.name))
 
     def _reach(self, address: bytes) -> int:
         """Up to which index the issuer has batches; what a node says is its next index may be anything."""

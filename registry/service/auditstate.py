@@ -68,6 +68,7 @@ class SeenKey:
 @dataclass
 class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
+    ``bases``: below which address they were, by name and issuer.
     ``keys``: of DID documents, by verification method; ``contexts``, ``schemas``: digests by publication and URL;
     ``templates``: by publication, issuer and URL the digest, and whether what was served had it. ``delays``: what each
     issuer declared, by publication.
@@ -91,6 +92,7 @@ class AuditState:
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
     turns: dict[str, BatchKey] = field(default_factory=dict)
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
+    bases: dict[tuple[str, bytes], str] = field(default_factory=dict)
     keys: dict[tuple[str, str], dict[str, SeenKey]] = field(default_factory=dict)
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
     schemas: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -180,6 +182,7 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             [name, issuer.hex(), purpose, number, made, bits]
             for (name, issuer, purpose, number), (made, bits) in sorted(state.lists.items())
         ],
+        "bases": [[name, issuer.hex(), base] for (name, issuer), base in sorted(state.bases.items())],
         "keys": [
             [name, did, method, key.digest.hex(), key.since, key.until]
             for (name, did), keys in sorted(state.keys.items())
@@ -255,6 +258,7 @@ def _parse(data: bytes) -> AuditState:
             (str(name), _address(issuer), str(purpose), int(number)): (int(made), str(bits))
             for name, issuer, purpose, number, made, bits in document["lists"]
         }
+        state.bases = {(str(name), _address(issuer)): str(base) for name, issuer, base in document["bases"]}
         for name, did, method, digest, since, until in document["keys"]:
             key = SeenKey(_hash(digest), _moment(since), _moment(until))
             state.keys.setdefault((str(name), str(did)), {})[str(method)] = key

@@ -511,6 +511,30 @@ def audit_again(house: House, folder: Path, place: Path) -> AuditReport:
     return report
 
 
+def test_lists_that_moved_away_from_where_credentials_look(house: House, folder: Path, tmp_path: Path) -> None:
+    """They are the issuer's, well signed and right; and nobody looks at them."""
+    original = (folder / "issuers.json").read_bytes()
+    lists = {path: path.read_bytes() for path in (list_file(house, folder), list_file(house, folder, "suspension"))}
+    assert codes(audit_again(house, folder, tmp_path)) == []
+
+    def entry(listed: list[dict[str, Any]]) -> dict[str, Any]:
+        [found] = [item for item in listed if item["issuer"] == "0x" + address(house).hex()]
+        return found
+
+    for path in lists:
+        purpose = path.parent.name
+        sign_again(house, path, lambda list_, purpose=purpose: list_.update(id=f"https://else.example/{purpose}/0"))
+    bend_issuers(folder, lambda listed: entry(listed).update(statusBase="https://else.example"))
+    assert codes(audit(house.chain, folder)) == []
+    for _ in range(2):
+        [finding] = audit_again(house, folder, tmp_path).findings
+        assert (finding.code, finding.where.issuer) == ("status_list_missing", address(house))
+    (folder / "issuers.json").write_bytes(original)
+    for path, content in lists.items():
+        path.write_bytes(content)
+    assert codes(audit_again(house, folder, tmp_path)) == []
+
+
 def test_a_list_that_is_rolled_back(house: House, folder: Path, tmp_path: Path) -> None:
     old = list_file(house, folder).read_bytes()
     revoke(house, 4)
