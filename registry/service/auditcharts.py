@@ -23,7 +23,7 @@ def series_chart(series: Series, title: str) -> str:
 
 def delays_chart(counts: Sequence[int], title: str) -> str:
     labels = [*(_duration(bound) for bound in DELAYS), "more"]
-    return _bars(title, labels, counts, "credentials", "delay: shorter than …, and not as short as the one before")
+    return _bars(title, labels, counts, "credentials", "delay of less than …")
 
 
 def severity_chart(counts: Sequence[tuple[str, int]], title: str) -> str:
