@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.auditreporting import tell_report
-from registry.cli.base import Command, Config, Data, Json, fail_with, load, opened
+from registry.cli.base import Command, Config, Data, Json, fail_with, load, opened, said_of
 from registry.cli.output import Output, counted
 from registry.cli.parsing import parse_address, parse_hash
 
@@ -155,12 +155,16 @@ def audit(
             from registry.cli.watching import watch_audit
 
             watch_audit(out, auditing, inside, state, every, webhook, metrics_port, html)
-        report = _run_once(auditing, inside, state)
-    tell_report(out, report, html, published=bool(places), inside=inside is not None)
-    raise typer.Exit(report.exit_code)
+        trouble: list[str] = []
+        report = _run_once(auditing, inside, state, trouble)
+    trouble += tell_report(out, report, html, published=bool(places), inside=inside is not None)
+    for each in trouble:
+        out.warn(each)
+    raise typer.Exit(report.exit_code or (_COULD_NOT_FINISH if trouble else 0))
 
 
-def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None) -> "AuditReport":
+def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None, trouble: list[str]) -> "AuditReport":
+    """``trouble``: what could not be written, which is no reason to lose the report."""
     if place is None:
         return auditing.run(inside)
     from registry.service.watching import changes
@@ -171,7 +175,10 @@ def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None)
         known: AuditState = file.load(chain.chain_id, chain.contract)
         report = replace(auditing, state=known, file=file).run(inside)
         changes(known, report)
-        file.save(known)
+        try:
+            file.save(known)
+        except OSError as error:
+            trouble.append(f"The state was not written, so the next audit reads all again: {said_of(error)}")
     return report
 
 

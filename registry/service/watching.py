@@ -130,7 +130,9 @@ class Watch:
         self._webhook = webhook
 
     def round(self) -> Round:
-        """One audit. Raises OSError if the state cannot be written."""
+        """One audit. Where the state cannot be written, the next round tries again; what is new is told once all the
+        same, and a second time only if this program ends before.
+        """
         state = self._state
         report = self._audit(state)
         events = changes(state, report)
@@ -141,7 +143,10 @@ class Watch:
             if len(state.pending) > _WAITING:
                 _log.error("The webhook missed %d events for good.", len(state.pending) - _WAITING)
                 state.pending = state.pending[-_WAITING:]
-        self._file.save(state)
+        try:
+            self._file.save(state)
+        except OSError as error:
+            _log.error("The state cannot be written (%s); the next round tries again.", error)
         return Round(report, tuple(events), not state.pending)
 
     def run(

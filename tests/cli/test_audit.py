@@ -1,5 +1,6 @@
 """`registry audit` and `publish` on the embedded chain."""
 
+import errno
 import json
 import shutil
 import signal
@@ -115,6 +116,39 @@ def test_a_page_for_people(cli: Cli, folder: Path, tmp_path: Path) -> None:
     assert answer.exit_code == 0
     assert f"The report is in {page}." in answer.stdout
     assert 'data-result="clean"' in page.read_text()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_page_that_cannot_be_written_loses_no_report(cli: Cli, folder: Path, tmp_path: Path, lost: bool) -> None:
+    if lost:
+        shutil.rmtree(folder / "leaves")
+    answer = cli("audit", "--published", folder, "--html", tmp_path, "--json")
+    assert (answer.json["result"], answer.exit_code) == (("findings", 1) if lost else ("clean", 3))
+    assert f"The page was not written: The system refuses: Is a directory ({tmp_path})." in answer.stderr
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_state_that_cannot_be_written_loses_no_report(
+    cli: Cli, folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    def full(path: Path, content: bytes) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("registry.wiring.auditing.write_if_changed", full)
+    if lost:
+        shutil.rmtree(folder / "leaves")
+    state = tmp_path / "audit.state"
+    answer = cli("audit", "--published", folder, "--credentials", data / "bundles", "--state", state, "--json")
+    assert (answer.json["result"], answer.exit_code) == (("findings", 1) if lost else ("clean", 3))
+    assert f"No space left on device ({state}). Make room there" in answer.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_full_disk_behind_stdout_is_no_finding(data: Path, folder: Path, options: list[str]) -> None:
+    command = [Path(sys.executable).parent / "registry", "audit", "--published", folder, "--data", data, *options]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, "Traceback" in done.stderr, "No space left" in done.stderr) == (3, False, True)
 
 
 def test_the_summary_counts_by_kind(cli: Cli, folder: Path) -> None:

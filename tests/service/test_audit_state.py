@@ -1,5 +1,6 @@
 """Audits that remember: what is not read again, what must not have changed, and watching."""
 
+import errno
 import json
 import os
 import threading
@@ -51,7 +52,8 @@ class Auditor:
     def __init__(self, house: House, folder: Path, place: Path) -> None:
         self.house = house
         self.folder = folder
-        self.file = StateFile(place / "state.json", write_if_changed)
+        self.path = place / "state.json"
+        self.file = StateFile(self.path, write_if_changed)
         self.asked: list[str] = []
         self.read: list[int] = []
         house.chain.fault = lambda name, when: self.asked.append(name) if when == "before" else None
@@ -373,6 +375,28 @@ def watch(auditor: Auditor, webhook: Webhook | None = None) -> tuple[Watch, list
 
 def shown(told: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(event["event"], event["finding"]["code"]) for event in told]
+
+
+def test_a_disk_that_is_full_for_a_while_stops_no_watching(auditor: Auditor, caplog: pytest.LogCaptureFixture) -> None:
+    full = True
+
+    def write(path: Path, content: bytes) -> bool:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_if_changed(path, content)
+
+    auditor.file = StateFile(auditor.path, write)
+    bend(auditor.folder, lambda listing: listing["batches"].pop())
+    watching, told = watch(auditor)
+    watching.round()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]  # leaves, of which more; the state
+    watching.round()
+    assert shown(told) == [("new", "leaves_missing")]
+    full = False
+    watching.round()
+    again, told = watch(auditor)
+    again.round()
+    assert told == []
 
 
 def test_only_what_is_new_is_told_also_after_a_restart(auditor: Auditor) -> None:
