@@ -156,7 +156,8 @@ def audit(
 
             watch_audit(out, auditing, inside, state, every, webhook, metrics_port, html)
         trouble: list[str] = []
-        report = _run_once(auditing, inside, state, trouble)
+        with out.stages() as tell:
+            report = _run_once(replace(auditing, tell=tell), inside, state, trouble)
     trouble += tell_report(out, report, html, published=bool(places), inside=inside is not None)
     for each in trouble:
         out.warn(each)

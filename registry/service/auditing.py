@@ -85,7 +85,7 @@ class Auditing:
     each run. ``full``: read all again that ``state`` knows. ``issuers``: audit these only; None: all there are.
     ``named``: somebody named them, and is told which ones have anchored nothing. ``expected``: issuers that have to be
     published, beside those that a publication answers for itself. ``grace``: for so many seconds what the chain learnt
-    may be missing from what is published.
+    may be missing from what is published. ``tell`` is told what is done at the moment.
     """
 
     chains: Sequence[NamedChain]
@@ -104,6 +104,7 @@ class Auditing:
     named: bool = True
     expected: Collection[bytes] = ()
     grace: int = 0
+    tell: Callable[[str], None] = lambda _: None
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
@@ -152,6 +153,7 @@ class Auditing:
             if self.promises:
                 self._audit_promises(view)
             if inside is not None:
+                self.tell("The registry's own tables")
                 declared = self._published.declared if self._published else {}
                 self._findings += inside(self.chains[0].chain, view, declared, self._incomplete)
             self._times = block_times(self.chains[0].chain, (number for number, _ in view.revocations))
@@ -206,6 +208,7 @@ class Auditing:
         found = []
         for material in self.materials:
             try:
+                self.tell(f"What {material.name} lists")
                 listing = material.listing()
             except MaterialUnavailable as error:
                 self._incomplete.append(str(error))
@@ -253,7 +256,7 @@ class Auditing:
         """The chain, and in the state what need not be read again: history up to a block that no longer changes."""
         chain, state = self.chains[0].chain, self.state
         if state is None:
-            return self._view_of(chain, at, read_history(chain, at, self.first_block), questions)
+            return self._view_of(chain, at, read_history(chain, at, self.first_block, tell=self.tell), questions)
         state.reorganised = state.block is not None and not _has(chain, state.block)
         before = state.remembered
         shared = before if before is not None and _is_canonical(chain, before, at) else None
@@ -262,8 +265,8 @@ class Auditing:
         settled = _settled(chain, at)
         history = known.history if known else None
         if settled is not None and (history is None or history.block is None or settled.number > history.block.number):
-            history = read_history(chain, settled, self.first_block, history)
-        view = self._view_of(chain, at, read_history(chain, at, self.first_block, history), questions, known)
+            history = read_history(chain, settled, self.first_block, history, self.tell)
+        view = self._view_of(chain, at, read_history(chain, at, self.first_block, history, self.tell), questions, known)
         self._gone(state, before, view)
         if history is not None and history.block is not None:
             end = history.block.number
@@ -282,6 +285,7 @@ class Auditing:
     def _view_of(
         self, chain: Chain, at: BlockRef, history: History, questions: Questions, known: Remembered | None = None
     ) -> ChainView:
+        self.tell(f"Records of {len(history.batches):,} batches")
         told = history if self.issuers is None else history.only(self.issuers)
         view = read_chain(chain, at, told, questions, known)
         if view.unread:
@@ -315,7 +319,7 @@ class Auditing:
                     raise ChainUnreachable(f"it has no block {view.block.number}")
                 self._findings += compare_blocks(view.block, at, item.name)  # it may show no more of another one
                 same = known if known is not None and _is_canonical(item.chain, known, at) else None
-                history = read_history(item.chain, at, self.first_block, same.history if same else None)
+                history = read_history(item.chain, at, self.first_block, same.history if same else None, self.tell)
                 other = self._view_of(item.chain, at, history, same_questions, same)
             except (WrongContract, WrongChain) as error:
                 self._disagree(item, "the same contract of every node", error)
@@ -348,11 +352,11 @@ class Auditing:
             else:
                 self._findings.append(elsewhere)
         for item in here:
-            self._findings += audit.add(item.material, item.listing)
+            self._findings += audit.add(item.material, item.listing, self.tell)
         for item in here:
             if isinstance(item.material, IssuerMaterial) and item.told:
                 listed = {batch.key.issuer for batch in item.listing.batches}
-                self._findings += issuers.add(item.material, item.issuers, listed)
+                self._findings += issuers.add(item.material, item.issuers, listed, self.tell)
         if here:
             self._registries = registries
             for item in here:
@@ -381,6 +385,8 @@ class Auditing:
 
     def _audit_bundles(self, view: ChainView) -> None:
         paths = self._files(self.bundles, bundle_files)
+        if paths:
+            self.tell(f"{len(paths):,} files with bundles")
         leaves = self._published.leaves if self._published else {}
         found = self._issuers.documents if self._issuers and self.signatures else {}
         documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
@@ -417,6 +423,7 @@ class Auditing:
 
     def _audit_promises(self, view: ChainView) -> None:
         paths = self._files(self.promises, promise_files)
+        self.tell("Promises")
         self._promises = audit = PromiseFiles(view, self._registries, self.issuers)
         self._findings += audit.run(paths, self._published.leaves if self._published else {})
         self._incomplete += audit.incomplete

@@ -132,7 +132,11 @@ class IssuerAudit:
         return accounts_text(document) or "no account"
 
     def add(
-        self, material: IssuerMaterial, published: PublishedIssuers | None, addresses: set[bytes]
+        self,
+        material: IssuerMaterial,
+        published: PublishedIssuers | None,
+        addresses: set[bytes],
+        tell: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Finding]:
         """``addresses``: the issuers whose batches are listed. Raises ChainError."""
         issuers = published.issuers if published is not None else ()
@@ -145,7 +149,8 @@ class IssuerAudit:
         self._read.append(read)
         if published is not None:
             yield from self._pinned(read, published)
-        for issuer in issuers:
+        for number, issuer in enumerate(issuers, 1):
+            tell(f"Documents and lists of issuer {number:,} of {len(issuers):,} in {material.name}")
             yield from self._declaration(read, issuer)
             for answer in (
                 self._dids.audit(material, issuer, read.documents),

@@ -157,10 +157,16 @@ class Questions:
     named: Collection[bytes] | None = None
 
 
-def read_history(chain: Chain, at: BlockRef, first_block: int, known: History | None = None) -> History:
-    """``known`` extended to ``at``, or all from ``first_block`` on. Raises ChainError.
+def read_history(
+    chain: Chain,
+    at: BlockRef,
+    first_block: int,
+    known: History | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> History:
+    """``known`` extended to ``at``, or all from ``first_block`` on. ``tell`` is told how far it is. Raises ChainError.
 
-    What is known has to be of the chain's own branch: see ``still_canonical``.
+    What is known has to be of the chain's own branch: see ``_is_canonical`` in auditing.
     """
     history = known.copy() if known else History()
     start = history.block.number + 1 if history.block else first_block
@@ -169,6 +175,7 @@ def read_history(chain: Chain, at: BlockRef, first_block: int, known: History | 
         if since > start:
             start = history.since = since
     for first in range(start, at.number + 1, _RANGE):
+        tell(f"Events from block {first:,} of {at.number:,} on")
         for event in chain.read_events(first, min(first + _RANGE - 1, at.number)):
             history.add(event)
     _check_block(chain, at)
