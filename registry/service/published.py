@@ -400,7 +400,7 @@ class WebMaterial:
             body += chunk
             if time.monotonic() > deadline:
                 raise MaterialUnavailable(f"{self.name} is too slow to be read.")
-        return bytes(body[: limit + 1])
+        return bytes(memoryview(body)[: limit + 1])
 
 
 def _parse_listing(data: bytes) -> Listing:
