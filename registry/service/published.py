@@ -366,11 +366,9 @@ class WebMaterial:
         return found
 
     def _asked(self, path: str, limit: int) -> bytes | None:
-        seconds = self._timeout + limit / _BYTES_PER_SECOND
-        deadline = time.monotonic() + seconds
         headers = {"Accept": "application/json" if path.partition("?")[0].endswith((".json", "batches")) else "*/*"}
         try:
-            with self._deadline.within(seconds), closing(self._ask(path, headers)) as response:
+            with self._deadline.within(self._timeout), closing(self._ask(path, headers)) as response:
                 if response.status_code in (404, 410):
                     return None
                 if response.is_redirect or 300 <= response.status_code < 400:
@@ -379,10 +377,10 @@ class WebMaterial:
                     raise MaterialUnavailable(f"{self.name} answers {short(path)} with HTTP {response.status_code}.")
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise MaterialMalformed(f"{short(path)} came compressed, which was not asked for")
-                return self._read(response, limit, deadline)
+                return self._read(response, limit)
+        except TimeoutError as error:
+            raise MaterialUnavailable(f"{self.name} is too slow to be read.") from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if time.monotonic() > deadline:
-                raise MaterialUnavailable(f"{self.name} is too slow to be read.") from error
             if error.args and isinstance(getattr(error.args[0], "reason", None), urllib3.exceptions.NewConnectionError):
                 message = f"{self.name} cannot be reached: look at the address, or try again later."
                 raise MaterialUnavailable(message) from error
@@ -394,12 +392,12 @@ class WebMaterial:
             f"{self._base}/{path}", headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
         )
 
-    def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
+    def _read(self, response: requests.Response, limit: int) -> bytes:
+        """What has come puts the end off: who sends nothing is not waited for as if it were a large file."""
         body = bytearray()
         while len(body) <= limit and (chunk := response.raw.read1(_CHUNK)):
             body += chunk
-            if time.monotonic() > deadline:
-                raise MaterialUnavailable(f"{self.name} is too slow to be read.")
+            self._deadline.extend(len(chunk) / _BYTES_PER_SECOND)
         return bytes(memoryview(body)[: limit + 1])
 
 
