@@ -64,11 +64,17 @@ class Deadline:
     def watch(self, connection: socket.socket | None) -> None:
         with self._lock:
             self._socket = connection
+            if self._was_cut:  # the time was up before there was anything to cut
+                self._shut()
 
     def _cut(self) -> None:
-        self._was_cut = True
-        with self._lock, suppress(OSError):  # the other side may be first
-            if self._socket is not None:
+        with self._lock:
+            self._was_cut = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # the other side may be first
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 

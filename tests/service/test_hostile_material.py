@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from registry.service.auditing import Auditing, AuditReport, NamedChain
+from registry.service.deadlines import Deadline
 from registry.service.published import WebMaterial
 from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.house import House
@@ -266,6 +268,22 @@ def test_headers_that_trickle(house: House, serve: Callable[[Handler], str]) -> 
     assert report.exit_code == 3
     assert "too slow" in report.incomplete[0]
     assert time.monotonic() - started < 5
+
+
+def test_a_time_that_is_up_before_there_is_a_connection(serve: Callable[[Handler], str]) -> None:
+    def handle(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+        for _ in range(100):
+            time.sleep(0.05)
+            request.wfile.write(b"b")
+
+    with requests.Session() as session:
+        deadline, url = Deadline(session), serve(handle)
+        started = time.monotonic()
+        with pytest.raises(TimeoutError), deadline.within(0.001):
+            time.sleep(0.1)
+            session.get(url, timeout=10)
+    assert time.monotonic() - started < 3
 
 
 # --- how much memory ------------------------------------------------------------------------------------------------
