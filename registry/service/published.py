@@ -105,6 +105,11 @@ class Listing:
     batches: tuple[PublishedBatch, ...]
     unplaced: tuple[Unplaced, ...] = ()
 
+    @property
+    def place(self) -> tuple[int, bytes]:
+        """Chain and contract."""
+        return self.chain_id, self.contract
+
 
 class Material(Protocol):
     """One publication. ``name`` is what a report calls it."""
