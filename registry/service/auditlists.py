@@ -8,7 +8,7 @@ from registry.core.audit import Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_status import ShownList, audit_status_list, first_entry, gone_revocations
 from registry.core.canonical import parse_json
-from registry.core.credential import valid_from
+from registry.core.credential import unix_time, valid_from
 from registry.core.errors import InputError
 from registry.core.notation import LAST_SECOND, moment_text, short, time_text
 from registry.core.status import ENTRIES_PER_LIST
@@ -19,7 +19,6 @@ from registry.service.published import MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, UnsignedLists
 from registry.standards.did.document import DidDocument
 from registry.standards.did.key import is_own_key, resolve_did_key
-from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.report import KeyProblem, ProofCode, ProofStatus, ResolveKey, VerificationKey
 from registry.standards.proofs.verifying import check_key, verify_proofs
 from registry.standards.statuslist import PURPOSES, StatusListError, decode_list, encode_list, parse_status_list
@@ -141,7 +140,7 @@ class ListAudit:
         if issuer.status_base is not None and found.address != address:
             raise MaterialMalformed(f"{named} calls itself {short(str(found.address), 200)}")
         until = credential.get("validUntil")
-        end = parse_moment(until) if isinstance(until, str) else None
+        end = unix_time(until) if isinstance(until, str) else None
         ttl = None if found.ttl_seconds is None else made + int(min(found.ttl_seconds, LAST_SECOND))
         # Who serves a live list has it anew when its copy runs out; a copy counts for as long as it says, within
         # reason: a list of long ago that counts for a century would hide all that was revoked since.
@@ -232,5 +231,5 @@ def _moments_of(credential: Mapping[str, Any]) -> list[int]:
     created = [
         proof.get("created") for proof in (proofs if isinstance(proofs, list) else [proofs]) if type(proof) is dict
     ]
-    moments = [parse_moment(moment) for moment in created if isinstance(moment, str)]
+    moments = [unix_time(moment) for moment in created if isinstance(moment, str)]
     return [moment for moment in moments if moment is not None]
