@@ -79,7 +79,9 @@ def audit(
         bool, typer.Option("--full", help="Read all again that the state knows, and hold it against that.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and report what is new or gone.")] = False,
-    every: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="With --watch: from one to the next.")] = 60,
+    every: Annotated[
+        float, typer.Option(min=1, max=31_536_000, metavar="SECONDS", help="With --watch: from one to the next.")
+    ] = 60,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="With --watch: POST what is new or gone to this address.")
     ] = None,

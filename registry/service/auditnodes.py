@@ -102,6 +102,11 @@ class NodeAudit:
     def read(self, at: BlockRef, questions: Questions) -> ChainView:
         """The chain, and in the state what need not be read again: history up to a block that no longer changes."""
         chain, state = self._chains[0].chain, self._state
+        if self._first_block > at.number:
+            self._incomplete.append(
+                f"No event was read, as block {self._first_block} is above the audited one, {at.number}: begin with "
+                "the block in which the contract was deployed, or an earlier one (--from-block)."
+            )
         if state is None:
             return self._view_of(chain, at, read_history(chain, at, self._first_block, tell=self._tell), questions)
         state.reorganised = state.block is not None and not _has(chain, state.block)
