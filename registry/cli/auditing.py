@@ -129,7 +129,7 @@ def audit(
             from registry.wiring.auditing import audited_registry
 
             audited = audited_registry(registry)
-            to_be_published |= {item.address for item in registry.issuers.all()}
+            to_be_published |= registry.own_audit.addresses()
         else:
             from registry.wiring.auditing import audited_outside
 

@@ -125,7 +125,7 @@ class Registry:
     @cached_property
     def own_audit(self) -> OwnAudit:
         first_block = self.binding.first_block
-        return OwnAudit(self.context, self.issuers, self.identities, self.status_lists, first_block)
+        return OwnAudit(self.context, self.identities, self.status_lists, first_block)
 
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
