@@ -13,8 +13,11 @@ from registry.cli.output import Output, counted
 from registry.cli.parsing import parse_address, parse_hash
 
 if TYPE_CHECKING:
+    from registry.core.audit import Finding
     from registry.service.auditing import Auditing, AuditReport, Inside
     from registry.service.auditstate import AuditState
+    from registry.settings import Settings
+    from registry.wiring import Registry
     from registry.wiring.auditing import Audited
 
 __all__ = ["register"]
@@ -110,7 +113,7 @@ def audit(
     to_be_published: set[bytes] = set()
     with ExitStack() as stack:
         settings = load(data, config)
-        registry = None
+        registry, broken = None, None
         places = list(dict.fromkeys(published or []))
         if did is not None:
             from registry.wiring.auditing import discovered
@@ -121,9 +124,9 @@ def audit(
             to_be_published.add(found.address)
         outside = bool(rpc) or address is not None or chain_id is not None or expected is not None
         if database or (not outside and (settings.keystores_dir / "operator.json").is_file()):
-            from registry.wiring import open_registry
-
-            registry = stack.enter_context(open_registry(settings))
+            registry, broken = _opened(settings, database=database)
+            if registry is not None:
+                stack.callback(registry.close)
         audited: Audited
         if registry is not None and not outside:
             from registry.wiring.auditing import audited_registry
@@ -151,6 +154,8 @@ def audit(
             grace=grace,
         )
         inside: Inside | None = registry.own_audit if registry is not None and database else None
+        if broken is not None:
+            inside = lambda *_: [broken]  # noqa: E731 - the one thing that can be told
         if watch:
             from registry.cli.watching import watch_audit
 
@@ -158,6 +163,21 @@ def audit(
         report = _run_once(auditing, inside, state)
     tell_report(out, report, html, published=bool(places), inside=inside is not None)
     raise typer.Exit(report.exit_code)
+
+
+def _opened(settings: "Settings", *, database: bool) -> "tuple[Registry | None, Finding | None]":
+    """The registry; where its database is damaged so much that it cannot be opened, what to say of that instead."""
+    from sqlalchemy.exc import DBAPIError
+
+    from registry.service.auditrows import fault
+    from registry.wiring import open_registry
+
+    try:
+        return open_registry(settings), None
+    except DBAPIError as error:
+        if not database or settings.uses_embedded_chain:  # then nothing tells which contract to audit
+            raise
+        return None, fault(error)
 
 
 def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None) -> "AuditReport":

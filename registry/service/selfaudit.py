@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError
 
 from anchors.base import Chain, Revoke, SetDid, SetSuspension
 from registry.core.audit import BatchKey, Finding, Where, find
@@ -103,7 +104,7 @@ def _audit_tables(
     try:
         tip = followed(connection, chain)
         settled = _settled(connection, tip)
-    except Unreadable as error:
+    except (DBAPIError, Unreadable) as error:
         settled = 0
         lost.append(fault(error))
     yield from lost
@@ -249,6 +250,9 @@ def _issuers(
         mixed_up = []
         if issuer.mode == SELF and issuer.id in gave_keys:
             mixed_up.append(("hosted: it gave this registry a key", issuer.mode))
+        if not issuer.status_base.endswith(f"/issuers/{issuer.name}/status"):  # neither ever changes
+            expected = f"the issuer whose status lists are below {short(issuer.status_base, 200)}"
+            mixed_up.append((expected, issuer.name))
         for (base, signed), index in said.get(issuer.id, {}).items():
             credential = f"as its credential at index {index} says"
             if base != issuer.status_base:
