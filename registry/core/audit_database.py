@@ -16,7 +16,7 @@ from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
     "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "anchored_as",
-    "audit_erasures", "audit_rows", "audit_statuses", "audit_stored_anchors", "audit_stored_batches",
+    "audit_erasures", "audit_open_rows", "audit_rows", "audit_statuses", "audit_stored_anchors", "audit_stored_batches",
     "audit_stored_claims", "audit_stored_issuers", "audit_stored_words",
 ]  # fmt: skip
 
@@ -285,24 +285,52 @@ def audit_rows(
             if filled[position]:
                 yield find("row_index_changed", f"one row at index {row.index}", "another one", where)
             filled[position] = 1
-        if row.mixed_up is not None:
-            yield find("row_changed", *row.mixed_up, where)
-        if row.erased:
-            if row.content is not None or row.salt is not None:
-                yield find("erasure_incomplete", "neither content nor salt", "content or salt", where)
-            if trusted and row.leaf is not None:
-                yield from _place(row.leaf, row, key, packed, where)
-        elif row.content is None or row.salt is None:
-            yield find("erased_without_tombstone", "content and salt, or a tombstone", "neither", where)
-        elif trusted:
-            wrong = list(_content(row.content, row.salt, row, key, packed, where))
-            yield from wrong
-            if said is not None and row.says is not None and not wrong:
-                said.setdefault(row.says, row.index)
+        wrong = list(_row(row, key, packed if trusted else b"", where))
+        yield from wrong
+        if said is not None and row.says is not None and trusted and not wrong:
+            said.setdefault(row.says, row.index)
     missing = filled.count(0)
     if missing:
         where = Where.batch(key, index=key.first + filled.index(0))
         yield find("row_missing", f"{size} rows", f"{missing} places without a row", where)
+
+
+def audit_open_rows(issuer: bytes, next_index: int, rows: Iterable[StoredCredential]) -> Iterator[Finding]:
+    """What stands in no batch yet, in any order: each row has the leaf of its content, and together they have the last
+    indexes that were given out, without a gap.
+    """
+    places = []
+    for row in rows:
+        where = Where(issuer, index=row.index, source=f"row {row.name}")
+        places.append(row.index)
+        if row.leaf is None or len(row.leaf) != HASH_BYTES:
+            yield find("row_changed", f"a leaf of {HASH_BYTES} bytes", "something else", where)
+        else:
+            yield from _row(row, BatchKey(issuer, row.index, b""), row.leaf, where)
+    places.sort()
+    given = [index for index in places if index < next_index]
+    missing = next_index - given[0] - len(given) if given else 0
+    if missing > 0:
+        gap = next((index for at, index in enumerate(given, given[0]) if at != index), next_index) - 1
+        where = Where(issuer, index=gap)
+        yield find("row_missing", "a row for each index that was given out", f"{missing} without a row", where)
+    elif len(given) < len(places):
+        yield find("issuer_changed", f"next index {places[-1] + 1}", f"next index {next_index}", Where(issuer))
+
+
+def _row(row: StoredCredential, key: BatchKey, packed: bytes, where: Where) -> Iterator[Finding]:
+    """``packed``: the leaves of its batch, b"" if they are not known."""
+    if row.mixed_up is not None:
+        yield find("row_changed", *row.mixed_up, where)
+    if row.erased:
+        if row.content is not None or row.salt is not None:
+            yield find("erasure_incomplete", "neither content nor salt", "content or salt", where)
+        if packed and row.leaf is not None:
+            yield from _place(row.leaf, row, key, packed, where)
+    elif row.content is None or row.salt is None:
+        yield find("erased_without_tombstone", "content and salt, or a tombstone", "neither", where)
+    elif packed:
+        yield from _content(row.content, row.salt, row, key, packed, where)
 
 
 def _content(

@@ -25,6 +25,7 @@ from registry.core.audit_database import (
     StoredStatus,
     anchored_as,
     audit_erasures,
+    audit_open_rows,
     audit_rows,
     audit_statuses,
     audit_stored_batches,
@@ -118,6 +119,9 @@ def _audit_tables(
         key = elsewhere.get(batch.key, batch.key)  # the rows may be right where their batch is not
         rows = _rows(connection, number, numbers.get(key.issuer, issuer))
         yield from readable(_audit_batch(connection, query, key, batch.size, rows, said[issuer]), Where.batch(key))
+    for item in issuers_.good:
+        waiting = audit_open_rows(item.address, item.next_index, _rows(connection, None, item.id))
+        yield from readable(waiting, Where(item.address))
     strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}
     anchored = [batch for batch in stored if view.records.get(batch.key)]
     yield from readable(audit_stored_issuers(view, _issuers(connection, issuers_, anchored, strangers, said)))
@@ -312,15 +316,17 @@ def _batch(row: AnyRow, address: bytes) -> StoredBatch:
     )
 
 
-def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCredential]:
+def _rows(connection: Connection, batch: int | None, issuer: int) -> Iterator[StoredCredential]:
+    """Those of a batch, or of an issuer's that are in none."""
     columns = credentials.c
     names = (
         "id", "issuer_id", "credential_index", "state", "form", "reserved_until", "external_id", "content", "salt",
         "leaf",
     )  # fmt: skip
+    is_open = columns.batch_id.is_(None)
     rows = connection.execution_options(yield_per=_PAGE).execute(
         select(*as_they_are(credentials, *names))
-        .where(columns.batch_id == batch)
+        .where(columns.batch_id == batch if batch is not None else (columns.issuer_id == issuer) & is_open)
         .order_by(columns.credential_index, columns.id)
     )
     for row in rows:
@@ -331,7 +337,7 @@ def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCre
         content, salt = any_bytes(row.content), any_bytes(row.salt)
         # Only for a reserved index a commitment comes alone, and without a name.
         bare = row.form == COMMITMENT and row.reserved_until is not None and row.external_id is None
-        empty = row.state in TOMBSTONES or (bare and content is None)
+        empty = row.state in TOMBSTONES or (bare and content is None) or (batch is None and row.state == "RESERVED")
         document = _parsed(content) if content is not None and row.form in _FORMS else None
         mixed_up = None
         if row.issuer_id != issuer:

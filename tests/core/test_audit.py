@@ -20,6 +20,7 @@ from registry.core.audit_database import (
     StoredIssuer,
     StoredStatus,
     anchored_as,
+    audit_open_rows,
     audit_rows,
     audit_statuses,
     audit_stored_anchors,
@@ -940,6 +941,31 @@ def test_what_rows_say_of_their_issuer_counts_where_they_are_the_anchored_ones(w
     said: dict[tuple[str, bool], int] = {}
     assert codes(list(audit_rows(world.keys[0], 5, world.leaves[0], rows, said))) == ["row_changed"]
     assert said == {("https://registry.example/status", True): 0, ("https://registry.example/former", False): 3}
+
+
+def test_rows_that_wait_for_their_batch(world: World) -> None:
+    rows = [replace(row, leaf=world.leaves[0][32 * at : 32 * at + 32]) for at, row in enumerate(world.rows(0))]
+    rows[1] = replace(rows[1], erased=True, content=None, salt=None)
+
+    def found(waiting: list[StoredCredential], next_index: int = 5) -> list[tuple[str, int | None]]:
+        return [(item.code, item.where.index) for item in audit_open_rows(ISSUER, next_index, waiting)]
+
+    assert found(rows) == found(rows[2:]) == found(rows[::-1]) == found([], 9) == []
+    assert found([*rows[:2], *rows[3:]]) == [("row_missing", 2)]
+    assert found(rows[:4]) == [("row_missing", 4)]
+    assert found([*rows[:4], replace(rows[4], index=99)]) == [("row_missing", 4)]
+    assert found(rows, 3) == found(rows, 0) == [("issuer_changed", None)]
+    for change, code in (
+        ({"content": b"{}"}, "row_changed"),
+        ({"salt": b"\0" * 32}, "row_changed"),
+        ({"leaf": b"\0" * 32}, "row_changed"),
+        ({"leaf": b"\0"}, "row_changed"),
+        ({"leaf": None}, "row_changed"),
+        ({"mixed_up": ("one", "another")}, "row_changed"),
+        ({"content": None, "salt": None}, "erased_without_tombstone"),
+        ({"erased": True}, "erasure_incomplete"),
+    ):
+        assert found([replace(rows[0], **change), *rows[1:]]) == [(code, 0)], change
 
 
 @pytest.mark.parametrize(("hash_", "expected"), [(b"\x05" * 32, []), (None, ["anchor_lost"])])

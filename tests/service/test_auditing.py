@@ -694,6 +694,7 @@ def of_uni(index: int) -> Any:
     return (credentials.c.issuer_id == 1) & at(index)
 
 
+OTHER_LISTS = "https://other.example/issuers/uni/status"
 claimed_by_uni = chain_claims.c.issuer == b"uni".ljust(20, b"\1")  # see FakeKeys
 
 
@@ -773,7 +774,8 @@ def test_a_clean_database(house: House) -> None:
         (chain_batches.update().values(revoked_block=1), ["chain_copy_differs", "chain_copy_differs"]),
         (chain_batches.delete(), ["chain_copy_differs", "chain_copy_differs"]),
         (chain_batches.update().where(chain_batches.c.first == 0).values(root=b"\7"), ["database_unreadable"]),
-        (issuers.update().where(issuers.c.id == 1).values(status_base="https://other.example/s"), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(status_base=OTHER_LISTS), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(name="another"), ["issuer_changed"]),
         (issuers.update().where(issuers.c.id == 1).values(mode="self"), ["issuer_changed"]),
         (issuers.update().where(issuers.c.id == 1).values(signs="none"), ["issuer_changed"]),
         (issuers.update().where(issuers.c.id == 1).values(mode="nobody"), ["database_unreadable"]),
@@ -845,6 +847,28 @@ def test_a_batch_that_waits_and_was_changed(house: House) -> None:
     assert codes(audit_inside(house)) == []
     tamper(house, credentials.update().where(of_uni(9)).values(salt=b"\7" * 32))
     assert codes(audit_inside(house)) == ["row_changed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"salt": b"\7" * 32}, ["row_changed"]),
+        ({"leaf": b"\7" * 32}, ["row_changed"]),
+        ({"external_id": "urn:other"}, ["row_changed"]),
+        ({"credential_index": 99}, ["row_missing"]),
+        ({"issuer_id": 2, "credential_index": 99}, ["issuer_changed", "row_missing"]),
+        ({"state": "RESERVED"}, ["row_changed", "erasure_incomplete"]),
+        ({"state": "ERASED"}, ["erasure_incomplete"]),
+        ({"state": "DEAD"}, ["database_unreadable"]),
+    ],
+)
+def test_what_waits_for_its_batch_and_was_changed(house: House, change: dict[str, Any], expected: list[str]) -> None:
+    house.issue(house.issuers.look_up("uni"), 3, "open")
+    house.issue(house.issuers.look_up("school"), 1, "open")
+    house.reserving.reserve(house.issuers.look_up("uni"), 2)
+    assert codes(audit_inside(house)) == []
+    tamper(house, credentials.update().where(of_uni(9)).values(**change))
+    assert codes(audit_inside(house)) == expected
 
 
 def test_what_follows_a_reorganisation_hides_nothing_of_what_was_before(house: House) -> None:
