@@ -592,6 +592,15 @@ def template_digest_changed_between_two_audits(world: World) -> Answer:
     return watched(world, "--published", world.published)
 
 
+@finds("template_changed")
+def template_made_older_between_two_audits(world: World) -> Answer:
+    seen_clean(world)
+    earlier = "first_used_at = first_used_at - 1000000"
+    assert world.sql(f"UPDATE templates SET {earlier}") == 1
+    world.registry("publish", world.published)
+    return watched(world)
+
+
 @finds("template_missing")
 def template_exchanged_with_its_address(world: World) -> Answer:
     """Consistent in itself: only who looked before knows that there was another one."""
