@@ -146,9 +146,12 @@ def audit_stored_batches(
     issuers: Iterable[bytes],
     lookups: Lookups | None = None,
     settled: int = 0,
+    *,
+    behind: bool = False,
 ) -> Iterator[Finding]:
     """``issuers``: the addresses that this database issues for; batches of others are no matter of it. ``settled``: the
-    registry has seen to all that was anchored by then (Unix time); a batch that still waits was made to.
+    registry has seen to all that was anchored by then (Unix time); a batch that still waits was made to. ``behind``:
+    the chain was reorganised a moment ago, which the registry will see: of what is not final nothing is alleged yet.
 
     ``lookups`` is asked only about batches with which something is wrong. What stands for another issuer because of
     the issuer's own row is ``audit_stored_issuers``' matter.
@@ -165,6 +168,8 @@ def audit_stored_batches(
         known.add(key)
         where = Where.batch(key, transaction=batch.transaction, block_number=batch.block_number)
         record = on_chain.get(key)
+        if behind and batch.anchored and not batch.final:
+            continue
         if record is None:
             other = by_first.get((key.issuer, key.first))
             moved = elsewhere.get(key)

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
@@ -15,7 +16,7 @@ from registry.core.model import BlockRef, StatusWords
 from registry.service.auditrows import Unreadable, any_bytes, as_they_are, bytes_of, number_of, readable
 from registry.store.tables import chain_batches, chain_blocks, chain_claims, chain_status
 
-__all__ = ["Changes", "audit_copies", "followed", "words_of"]
+__all__ = ["Changes", "Followed", "audit_copies", "followed", "words_of"]
 
 Changes = dict[tuple[bytes, int], list[tuple[int, StatusWords]]]
 
@@ -23,7 +24,7 @@ Changes = dict[tuple[bytes, int], list[tuple[int, StatusWords]]]
 def audit_copies(
     connection: Connection, view: ChainView, ours: Collection[bytes], lookups: Lookups, tip: BlockRef | None
 ) -> Iterator[Finding]:
-    """``tip``: up to where they go, see ``followed``."""
+    """``tip``: up to where they go, see ``Followed``."""
     if tip is None:
         return
     until = min(tip.number, view.block.number)
@@ -39,10 +40,18 @@ def audit_copies(
     yield from readable(audit_stored_claims(view, _claims(connection, until), read_until, ours, lookups))
 
 
-def followed(connection: Connection, chain: Chain) -> BlockRef | None:
-    """The newest block on record that the chain has, too: what was read up to it counts, on whatever branch the rest
-    was. None if there is none. Raises ChainError.
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """``tip``: the newest block on record that the chain has, too (None if there is none). What was read up to it
+    counts, on whatever branch the rest was. ``behind``: the chain was reorganised above it, and that was not read yet.
     """
+
+    tip: BlockRef | None
+    behind: bool
+
+
+def followed(connection: Connection, chain: Chain) -> Followed:
+    """Raises ChainError, Unreadable."""
     query = select(*as_they_are(chain_blocks, "number", "hash")).order_by(chain_blocks.c.number)
     rows = connection.execute(query).all()
 
@@ -50,14 +59,11 @@ def followed(connection: Connection, chain: Chain) -> BlockRef | None:
         block = chain.block(number_of(rows[at].number, "chain_blocks"))
         return block if block is not None and block.hash == any_bytes(rows[at].hash) else None
 
-    if not rows:
-        return None
-    newest = shared(len(rows) - 1)
-    if newest is not None:
-        return newest
-    # A reorganisation took all that is above some block.
+    newest = shared(len(rows) - 1) if rows else None
+    if newest is not None or not rows:
+        return Followed(newest, behind=False)
     fork = bisect_left(range(len(rows) - 1), True, key=lambda at: shared(at) is None)
-    return shared(fork - 1) if fork else None
+    return Followed(shared(fork - 1) if fork else None, behind=True)
 
 
 def words_of(connection: Connection, until: int = MAX_INTEGER) -> Changes:

@@ -6,6 +6,7 @@ anything (SQLite keeps any type in any column), so values are taken as the drive
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -36,7 +37,7 @@ from registry.core.model import BlockRef, StatusWords
 from registry.core.notation import short
 from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 from registry.service import operations
-from registry.service.auditcopies import audit_copies, followed, words_of
+from registry.service.auditcopies import Followed, audit_copies, followed, words_of
 from registry.service.auditrows import (
     StoredIssuers,
     Unreadable,
@@ -101,16 +102,17 @@ def _audit_tables(
     addresses = issuers_.addresses
     ours = frozenset(addresses.values())
     known, doubtful = _batches(connection, addresses, lost)
-    tip: BlockRef | None = None
+    read, settled = Followed(None, behind=False), 0
     try:
-        tip = followed(connection, chain)
-        settled = _settled(connection, tip)
+        read = followed(connection, chain)
+        settled = _settled(connection, read.tip)
     except (DBAPIError, Unreadable) as error:
-        settled = 0
         lost.append(fault(error))
     yield from lost
+    behind = read.behind and read.tip is not None and view.block.timestamp - read.tip.timestamp <= _MARGIN
     stored = [batch for _, _, batch in known]
-    yield from audit_stored_batches(view, stored, ours - doubtful, lookups, settled)
+    view = _with_records(view, chain, stored)
+    yield from audit_stored_batches(view, stored, ours - doubtful, lookups, settled, behind=behind)
     elsewhere = anchored_as(view, stored)
     numbers = {address: number for number, address in addresses.items()}
     said: dict[int, Said] = defaultdict(dict)
@@ -127,11 +129,18 @@ def _audit_tables(
     yield from readable(audit_stored_issuers(view, _issuers(connection, issuers_, anchored, strangers, said)))
     yield from readable(_audit_calls(connection, known))
     yield from readable(_audit_erasures(connection, known, declared))
-    yield from readable(_audit_statuses(connection, addresses, view, lookups))
-    yield from readable(audit_copies(connection, view, ours, lookups, tip))
+    yield from readable(_audit_statuses(connection, addresses, view, lookups, behind=behind))
+    yield from readable(audit_copies(connection, view, ours, lookups, read.tip))
     yield from readable(_templates(connection, addresses))
     yield from readable(_documents(connection, addresses))
     yield from readable(_references(connection))
+
+
+def _with_records(view: ChainView, chain: Chain, stored: Iterable[StoredBatch]) -> ChainView:
+    """Whatever became of its event: the node may have given it up."""
+    keys = [batch.key for batch in stored if batch.key not in view.records]
+    found = {key: chain.read_record(key.issuer, key.root, key.first, view.block) for key in keys}
+    return replace(view, records={**view.records, **found})
 
 
 def _settled(connection: Connection, tip: BlockRef | None) -> int:
@@ -183,9 +192,9 @@ def _references(connection: Connection) -> Iterator[Finding]:
 
 
 def _audit_statuses(
-    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
+    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups, *, behind: bool
 ) -> Iterator[Finding]:
-    asked, shown = _requests(connection, addresses, view, lookups)
+    asked, shown = _requests(connection, addresses, view, lookups, behind=behind)
     own = OwnWords(_newest(words_of(connection)), _unasked(connection, addresses, asked))
     yield from audit_statuses(view, shown, addresses.values(), own, lookups)
     rows = connection.execute(
@@ -379,10 +388,10 @@ def _other_name(document: Mapping[str, Any], name: object) -> tuple[str, str] | 
 
 
 def _requests(
-    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
+    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups, *, behind: bool
 ) -> tuple[dict[tuple[int, str, int], int], list[StoredStatus]]:
     """The bits that were asked for, by call, action and word; and what the requests that were done at the view's block
-    add up to, for each credential.
+    add up to, for each credential. ``behind``: see ``audit_stored_batches``.
     """
     names = ("id", "action", "state", "final_block", "operation_id", "requested_at")
     # What waits for an issuer's own signature is not the registry's to send.
@@ -420,7 +429,8 @@ def _requests(
         if row.batch_id is None:
             continue
         waiting[at].pop(place, None)
-        by = _done_by(row.state, row.final_block, name, view, lookups)
+        under_way = behind and row.state == "ON_CHAIN"
+        by = None if under_way else _done_by(row.state, row.final_block, name, view, lookups)
         if row.state in ("WAITING", "SENT") and row.issuer_id not in signs_itself:
             waiting[at][place] = (row.action, number_of(row.requested_at, name))
         shown[at][place] = None if by is None else value

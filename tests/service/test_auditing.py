@@ -883,6 +883,38 @@ def test_what_follows_a_reorganisation_hides_nothing_of_what_was_before(house: H
     assert codes(audit_inside(house)) == ["chain_copy_differs"]
 
 
+def test_a_reorganisation_that_the_registry_has_not_seen_yet(tmp_path: Path) -> None:
+    """What was not final is looked at anew by the worker; if nobody lets it, that is a finding."""
+    house = open_house(tmp_path, confirmations=3)
+    issuer = house.hosting.create("uni")
+    for _ in range(4):
+        house.settle()
+        house.chain.mine()
+    [first, _] = house.issue(issuer, 2)
+    house.batching.seal(issuer)
+    house.settle()
+    house.status.request(issuer, first, "revoke")
+    house.settle()
+    assert house.batch_states() == ["ANCHORED"]
+    house.chain.reorganise(2, keep=False)
+    assert codes(audit_inside(house)) == []
+    house.clock.advance(90_000)
+    house.chain.mine()
+    assert set(codes(audit_inside(house))) == {"anchor_lost", "status_not_on_chain"}
+    for _ in range(3):
+        house.settle()
+        assert codes(audit_inside(house)) == []
+    house.close()
+
+
+def test_a_node_that_gave_its_events_up_makes_no_anchor_lost(house: House) -> None:
+    """The state has the records."""
+    house.chain.pruned = True
+    issuers_ = house.own_audit.addresses()
+    report = Auditing([NamedChain("node", house.chain)], expected=issuers_).run(house.own_audit)
+    assert set(codes(report)) == {"sequence_gap", "history_incomplete"}
+
+
 def without_references(house: House, *statements: str) -> None:
     with house.database.engine.connect() as connection:
         connection.exec_driver_sql("ROLLBACK")
