@@ -267,7 +267,7 @@ def _kinds() -> Mapping[str, FindingKind]:
         ("anchor_lost", database, critical,
          "The database holds a batch for anchored that the contract does not have."),
         ("anchor_location_differs", database, warning,
-         "The database names another block or transaction than the one that anchored the batch, or says that it waits."),
+         "The database names another block or transaction than the one that anchored the batch, or none."),
         ("anchor_orphaned", database, critical,
          "The database has the anchor in a block that a reorganisation took away, and nobody repaired it."),
         ("anchor_transaction_elsewhere", database, critical,
@@ -305,7 +305,7 @@ def _kinds() -> Mapping[str, FindingKind]:
         ("status_set_elsewhere", database, info,
          "The issuer changed the status on chain by itself, past this registry, which has read of it there."),
         ("chain_copy_differs", database, critical,
-         "The database's copy of the chain's events is not the chain's: lists and bundles that are made of it are wrong."),
+         "The database's copy of the chain's events is not the chain's: lists and bundles made of it are wrong."),
     )  # fmt: skip
     return MappingProxyType({code: FindingKind(level, severity, meaning) for code, level, severity, meaning in rows})
 
