@@ -13,19 +13,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import jiter
 
-from registry.core import leaf
 from registry.core.audit import BatchKey
 from registry.core.audit_chain import AnchoredBatch, ChainView
+from registry.core.audit_credentials import Lists
+from registry.core.audit_issuers import Speakers
 from registry.core.audit_published import PublishedAudit, PublishedBatch, packed_root, repeated_leaves
-from registry.core.bundle import build_bundle, serialize_bundle
-from registry.core.canonical import canonicalize, parse_json
-from registry.core.merkle import MerkleTree
 from registry.core.model import Anchor, BatchRecord, BlockRef
-from registry.core.status import list_and_entry
 from registry.service.auditbundles import BundleAudit
 
 ISSUER, CONTRACT, CODE = b"\1" * 20, b"\2" * 20, b"\3" * 32
@@ -37,44 +33,6 @@ def view_of(sizes: list[tuple[BatchKey, int]]) -> ChainView:
     records = {key: BatchRecord(size, MOMENT, 0, 5) for key, size in sizes}
     end = sum(size for _, size in sizes)
     return ChainView(31337, CONTRACT, CODE, BlockRef(9, b"\7" * 32, MOMENT), history, records, {ISSUER: end})
-
-
-def badge(number: int) -> dict[str, Any]:
-    """About 1.9 kB, with status entries and without proofs: those that the registry signs are twice as large."""
-    place = "https://registry.example/issuers/bench/status"
-    part, entry = list_and_entry(number)
-    return {
-        "@context": [
-            "https://www.w3.org/ns/credentials/v2",
-            "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
-        ],
-        "id": f"https://issuer.example/credentials/{number}",
-        "type": ["VerifiableCredential", "OpenBadgeCredential"],
-        "issuer": {"id": "did:web:registry.example:issuers:bench", "type": ["Profile"], "name": "Bench"},
-        "name": "Data Literacy",
-        "validFrom": "2026-01-01T00:00:00Z",
-        "credentialStatus": [
-            {
-                "id": f"{place}/{purpose}/{part}#{entry}",
-                "type": "BitstringStatusListEntry",
-                "statusPurpose": purpose,
-                "statusListIndex": str(entry),
-                "statusListCredential": f"{place}/{purpose}/{part}",
-            }
-            for purpose in ("revocation", "suspension")
-        ],
-        "credentialSubject": {
-            "type": ["AchievementSubject"],
-            "identifier": [{"type": "IdentityObject", "hashed": True, "identityHash": f"sha256${number:064x}"}],
-            "achievement": {
-                "id": "https://issuer.example/achievements/data-literacy",
-                "type": ["Achievement"],
-                "name": "Data Literacy",
-                "description": "Reads, questions and presents data. " * 6,
-                "criteria": {"narrative": "Passed the written examination and presented a project. " * 8},
-            },
-        },
-    }
 
 
 def show(what: str, value: float, unit: str, base: float | None = None, than: str = "") -> None:
@@ -108,33 +66,28 @@ def measure_leaves(leaves: int, batches: int) -> None:
 
 
 def measure_bundles(count: int, folder: Path) -> None:
-    salts = [hashlib.sha256(b"%d" % number).digest() for number in range(count)]
-    documents = [parse_json(canonicalize(badge(number))) for number in range(count)]  # as a registry stores them
-    packed = b"".join(
-        leaf.leaf_hash(leaf.commit(salt, leaf.digest(canonicalize(document))))
-        for salt, document in zip(salts, documents, strict=True)
-    )
-    tree = MerkleTree.from_packed(packed)
-    key = BatchKey(ISSUER, 0, tree.root)
+    # Here, as what signs takes memory, which was measured before.
+    from bench_bundles import DID, PLACE, write_bundles
+
     anchor = Anchor(31337, CONTRACT, ISSUER, 0, MOMENT, b"\6" * 32, 5, b"\5" * 32)
-    paths = []
-    for number, (salt, document) in enumerate(zip(salts, documents, strict=True)):
-        paths.append(folder / f"{number:07}.json")
-        paths[-1].write_bytes(serialize_bundle(build_bundle(document, salt, tree, number, [anchor])))
-    del documents, salts
+    root, packed, paths = write_bundles(count, anchor, folder)
+    key = BatchKey(ISSUER, 0, root)
     view = view_of([(key, count)])
     started = time.process_time()
-    data = [path.read_bytes() for path in paths]
+    data = [Path(path).read_bytes() for path in paths]
     show("read a file", (time.process_time() - started) / count * 1e6, "us")
+    show("a file", sum(map(len, data)) / count / 1000, "kB")
     started = time.process_time()
     for item in data:
         jiter.from_json(item, allow_inf_nan=False, cache_mode="none", catch_duplicate_keys=True)
     parse = (time.process_time() - started) / count * 1e6
     show("parse a bundle's JSON, nothing else", parse, "us")
     del data
+    lists = Lists({ISSUER: PLACE}, frozenset({"registry.example"}), {PLACE: frozenset({ISSUER})})
+    speakers = Speakers({ISSUER: {DID: ""}})
 
     def run(processes: int, leaves: dict[BatchKey, bytes]) -> tuple[float, float]:
-        audit = BundleAudit(view, leaves, None, processes)
+        audit = BundleAudit(view, leaves, None, processes, lists=lists, speakers=speakers)
         clock, cpu = time.perf_counter(), time.process_time()
         found = list(audit.run(paths))
         if found or audit.incomplete or audit.count != count:

@@ -12,6 +12,8 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from registry.core.notation import hex_text
 
 __all__ = [
@@ -56,8 +58,7 @@ class BatchKey:
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(msgspec.Struct, frozen=True, gc=False):
     """Where it was seen; what does not apply is None. ``source`` is a folder, file, URL or row, for people."""
 
     issuer: bytes | None = None
@@ -67,10 +68,6 @@ class Where:
     transaction: bytes | None = None
     block_number: int | None = None
     source: str | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For other processes: in a third of the time that a dataclass takes by itself."""
-        return Where, (self.issuer, self.root, self.first, self.index, self.transaction, self.block_number, self.source)
 
     @classmethod
     def batch(cls, key: BatchKey, **more: Any) -> "Where":

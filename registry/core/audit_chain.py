@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.model import Anchor, BatchRecord, BlockRef, StatusWords
 from registry.core.notation import hex_text, moment_text, short
@@ -100,7 +102,7 @@ def located(findings: Iterable[Finding], view: ChainView) -> Iterator[Finding]:
         if where.issuer is not None and where.root is not None and where.first is not None and not where.transaction:
             batch = told.get(BatchKey(where.issuer, where.first, where.root))
             if batch is not None:
-                place = replace(where, transaction=batch.transaction, block_number=batch.block_number)
+                place = structs.replace(where, transaction=batch.transaction, block_number=batch.block_number)
                 finding = replace(finding, where=place)  # noqa: PLW2901 - the same one, better described
         yield finding
 

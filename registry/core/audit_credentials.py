@@ -30,6 +30,7 @@ from registry.core.status import list_and_entry
 __all__ = ["NOWHERE", "CredentialAudit", "Examined", "Lists", "late_finding", "wrong_status"]
 
 _MOMENT, _MOMENTS = 40, 10_000  # how long and how many texts of times are remembered
+_LISTS = 10_000  # addresses of status lists that are remembered; one has 131,072 credentials
 _OWN_FORM = re.compile(r".*/status/(?:revocation|suspension)/[0-9]+")  # as this registry names its lists
 NOWHERE = Where()
 
@@ -86,8 +87,8 @@ class Lists:
 class _Batch:
     """What is known of a batch that bundles name.
 
-    ``declared``: seconds from validFrom to its anchor at the latest. ``located``: an anchor whose place was found to be
-    right.
+    ``declared``: seconds from validFrom to its anchor at the latest. What is mostly the same in all of them is judged
+    once: ``located`` is an anchor whose place was found to be right, ``speaker`` a DID that may speak for the address.
     """
 
     key: BatchKey
@@ -96,6 +97,7 @@ class _Batch:
     leaves: bytes | None
     declared: int | None
     located: Anchor | None = None
+    speaker: str | None = None
 
 
 class CredentialAudit:
@@ -127,6 +129,7 @@ class CredentialAudit:
         self._told = {batch.key: batch for batch in view.history}
         self._places: dict[bytes, int] = {}
         self._moments: dict[str, int | None] = {}
+        self._own_lists: dict[str, tuple[bytes, int, str]] = {}
         self._batches: dict[tuple[bytes, int, bytes], _Batch] = {}
         self.delays = Delays()
 
@@ -158,9 +161,9 @@ class CredentialAudit:
         if examined.delay is not None:
             self.delays.add(max(examined.delay, 0))
         findings = list(examined.findings)
-        index = examined.where.index
-        if examined.identifier is not None and index is not None:
-            seen = self._places.setdefault(examined.identifier, index)
+        identifier, index = examined.identifier, examined.where.index
+        if identifier is not None and index is not None:
+            seen = self._places.setdefault(identifier, index)
             if seen != index:
                 observed = f"{examined.name} at {seen} and at {index}"
                 findings.append(find("credential_id_repeated", "every id once", observed, examined.where))
@@ -198,21 +201,24 @@ class CredentialAudit:
             findings.append(find("bundle_proof_wrong", expected, proof, where))
         if credential is None:
             return Examined(tuple(findings), where=where)
-        wrong = wrong_status(credential.get("credentialStatus", []), key.issuer, index, self._lists)
+        wrong = self._wrong_status(credential.get("credentialStatus", []), key.issuer, index)
         if wrong is not None:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
         start = self._valid_from(credential)
         late = None if start is None else record.anchored_at - start
         findings += late_finding(late, batch.declared, record, where)
         doubt = None
-        if included is None and self._speakers is not None:
-            told = self._speakers.judge(key.issuer, issuer_did(credential), where)
-            if isinstance(told, Finding) and clear is None and is_enveloped(credential):
-                doubt = f"{source} holds an envelope that could not be opened: whose credential it is was not audited"
-            elif isinstance(told, Finding):
-                findings.append(told)
-            else:
+        did = issuer_did(credential)
+        if included is None and self._speakers is not None and (did is None or did != batch.speaker):
+            told = self._speakers.judge(key.issuer, did, where)
+            if told is None:
+                batch.speaker = did
+            elif isinstance(told, str):
                 doubt = told
+            elif clear is None and is_enveloped(credential):
+                doubt = f"{source} holds an envelope that could not be opened: whose credential it is was not audited"
+            else:
+                findings.append(told)
         name = credential.get("id")
         if not isinstance(name, str) or included is not None or record.revoked_at:  # what is void is issued no more
             return Examined(tuple(findings), where=where, delay=late, doubt=doubt)
@@ -231,6 +237,20 @@ class CredentialAudit:
             if record is not None:
                 self._batches[named] = batch
         return batch
+
+    def _wrong_status(self, entries: object, issuer: bytes, index: int) -> str | None:
+        """``wrong_status``, where the list that the only entry names is judged once for all that name it."""
+        if type(entries) is dict:
+            number, entry_of = list_and_entry(index)
+            position, place = str(entry_of), list_of(entries)
+            if self._own_lists.get(place) == (issuer, number, entries.get("statusPurpose")):
+                if entries.get("statusListIndex") == position and entries.get("type") == STATUS_ENTRY_TYPE:
+                    return None
+            elif _is_usual(entries, number, position) and not self._lists.are_anothers(issuer, place):
+                if len(self._own_lists) < _LISTS:
+                    self._own_lists[place] = issuer, number, entries["statusPurpose"]
+                return None
+        return wrong_status(entries, issuer, index, self._lists)
 
     def _valid_from(self, credential: Mapping[str, Any]) -> int | None:
         """The credentials of a batch mostly name the same moment: each is read once."""

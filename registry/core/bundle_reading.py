@@ -1,30 +1,32 @@
-"""Many bundles in a row: the same as ``parse_bundle`` and ``canonicalize`` say of each, in a quarter of the time."""
+"""Many bundles in a row: the same as ``parse_bundle`` and ``canonicalize`` say of each, in a fifth of the time."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from struct import Struct
+from typing import Annotated, Any, Literal
 
+import msgspec
 import orjson
+from msgspec import Meta
 
-from registry.core.bundle import ALGORITHM, MAX_BUNDLE_BYTES, MAX_PATH, TYPE, parse_bundle
-from registry.core.canonical import MAX_INTEGER, canonicalize, has_plain_numbers, parse_json
+from registry.core.bundle import MAX_BUNDLE_BYTES, MAX_PATH, TYPE, parse_bundle
+from registry.core.canonical import MAX_INTEGER, canonicalize, parse_json
 from registry.core.errors import InputError
 from registry.core.leaf import SALT_BYTES
+from registry.core.merkle import HASH_BYTES
 from registry.core.model import Anchor, Bundle, Inclusion, Leaf
 from registry.core.notation import parse_base64url
 
 __all__ = ["BundleReader"]
 
-# The lines of a bundle as ``serialize_bundle`` writes them: no JSON string holds a line feed, so these are its parts.
-_BEGIN = [b"{", b'"type": "%b",' % TYPE.encode(), b'"version": 1,']
-_CREDENTIAL, _LEAF, _PLACE = b'"credential": ', b'"leaf": {"canonicalization":"JCS","salt":"', b'"inclusion": '
-_LINES = 6  # what comes after them is the same for all bundles of a batch
+# What stands around the credential and the salt as ``serialize_bundle`` writes them. No JSON string holds a line feed.
+_CREDENTIAL = b'{\n"type": "%b",\n"version": 1,\n"credential": ' % TYPE.encode()
+_LEAF, _PLACE = b',\n"leaf": {"canonicalization":"JCS","salt":"', b'"},\n"inclusion": '
+_SALT = 43  # characters of 32 bytes
 
-_MEMBERS = {"algorithm", "leafIndex", "treeSize", "root", "path"}
-_KNOWN = 1_000  # different ends of bundles that are remembered; a batch has one
-_MAX_KNOWN_BYTES = 1 << 16
-
-_OTHERS = bytes(set(range(256)) - set(b"\xf0\xf1\xf2\xf3\xf4"))  # these begin characters beyond U+FFFF
-_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER  # integers beyond ±(2^53 - 1) are refused
+_KNOWN_ENDS = 1_000  # different ends of bundles that are remembered; a batch has one
+_KNOWN_ACHIEVEMENTS = 32
+_WORTH_KNOWING = range(200, 1 << 16)  # bytes of one
 
 _End = tuple[tuple[Anchor, ...], Mapping[str, Any] | None]
 
@@ -34,84 +36,160 @@ class BundleReader:
 
     def __init__(self) -> None:
         self._ends: dict[bytes, _End] = {}
+        self._achievements = _Achievements()
 
-    def read(self, data: bytes) -> tuple[Bundle, bytes | None]:
-        """The bundle, and its credential's canonical form (None for a digest). Raises JsonError, BundleError."""
-        found = self._read_as_written(data) if len(data) <= MAX_BUNDLE_BYTES else None
-        if found is not None:
-            return found
-        bundle = parse_bundle(data)
-        return bundle, None if bundle.credential is None else canonicalize(bundle.credential)
+    def read(self, data: bytes) -> tuple[Bundle, bytes] | None:
+        """The bundle, and its credential's canonical form.
 
-    def _read_as_written(self, data: bytes) -> tuple[Bundle, bytes] | None:
-        """None where anything is not as ``serialize_bundle`` writes it: then the careful way says what."""
-        lines = data.split(b"\n", _LINES)
-        if len(lines) <= _LINES or lines[:3] != _BEGIN:
+        None where anything is not as ``serialize_bundle`` writes it: then ``parse_bundle`` says whether it is one.
+        """
+        if len(data) > MAX_BUNDLE_BYTES:
             return None
-        rest = lines[_LINES]
+        start = len(_CREDENTIAL)
+        leaf = data.find(b"\n", start) - 1
+        salt = leaf + len(_LEAF)
+        place = salt + _SALT + len(_PLACE)
+        rest = data.find(b"\n", place) - 1
+        if not (
+            data.startswith(_CREDENTIAL) and data.startswith(_LEAF, leaf) and data.startswith(_PLACE, salt + _SALT)
+        ):
+            return None
         try:
-            credential, canonical = _read_credential(_between(lines[3], _CREDENTIAL, b","))
-            salt = parse_base64url(_between(lines[4], _LEAF, b'"},').decode("ascii"), SALT_BYTES)
-            inclusion = _read_place(_between(lines[5], _PLACE, b","))
-            anchors, document = self._ends.get(rest) or self._read_end(data, rest)
+            credential, canonical = self._achievements.read_credential(data[start:leaf])
+            salted = parse_base64url(data[salt : salt + _SALT].decode("ascii"), SALT_BYTES)
+            inclusion = _read_place(data[place:rest])
+            anchors, document = self._read_end(data, data[rest:])
         except (ValueError, InputError):
             return None
-        return Bundle(credential, None, Leaf("JCS", salt), inclusion, anchors, document), canonical
+        return Bundle(credential, None, Leaf("JCS", salted), inclusion, anchors, document), canonical
 
     def _read_end(self, data: bytes, rest: bytes) -> _End:
         """What comes before it is as it should be, so the same end means the same behind every such beginning."""
-        bundle = parse_bundle(data)
-        end = bundle.anchors, bundle.issuer_document
-        if len(self._ends) < _KNOWN and len(rest) <= _MAX_KNOWN_BYTES:
-            self._ends[rest] = end
+        end = self._ends.get(rest)
+        if end is None:
+            bundle = parse_bundle(data)
+            end = bundle.anchors, bundle.issuer_document
+            if len(self._ends) < _KNOWN_ENDS and len(rest) in _WORTH_KNOWING:
+                self._ends[rest] = end
         return end
 
 
-def _between(line: bytes, start: bytes, end: bytes) -> bytes:
-    if not line.startswith(start) or not line.endswith(end):
-        raise InputError("another line is expected")
-    return line[len(start) : -len(end)]
+# --- the credential -------------------------------------------------------------------------------------------------
 
 
-def _read_credential(raw: bytes) -> tuple[dict[str, Any], bytes]:
-    """Quickly, if these bytes are its canonical form already: they are if they come out again with sorted keys.
+class _Achievements:
+    """Half of a badge is the description of its achievement, the same in all badges for it: each is read once.
 
-    So no key is there twice and no integer is too large; what is left are floats, depth and the order of keys, where
-    orjson and RFC 8785 may differ.
+    A badge is then read with a mark in its place, which is nowhere else in it. If that comes out as a value, there it
+    was put, and so was what it stands for.
+    """
+
+    def __init__(self) -> None:
+        self._known: list[tuple[bytes, Mapping[str, Any]]] = []  # the one that was read last is the first
+
+    def read_credential(self, raw: bytes) -> tuple[dict[str, Any], bytes]:
+        """And its canonical form: quickly, if that is ``raw``. Raises InputError."""
+        value = self._read_with_mark(raw)
+        if value is None:
+            value = _read_if_canonical(raw)
+            if value is not None:
+                self._learn(value)
+        if value is not None:
+            return value, raw
+        value = parse_json(raw, MAX_BUNDLE_BYTES)
+        if type(value) is not dict:
+            raise InputError("an object is expected")
+        return value, canonicalize(value)
+
+    def _read_with_mark(self, raw: bytes) -> dict[str, Any] | None:
+        if _MARK in raw:
+            return None
+        at = raw.find(_ACHIEVEMENT) + len(_ACHIEVEMENT)
+        for number, (text, achievement) in enumerate(self._known):
+            if not raw.startswith(text, at):
+                continue
+            if number:
+                self._known.insert(0, self._known.pop(number))
+            value = _read_if_canonical(b'%b"%b"%b' % (raw[:at], _MARK, raw[at + len(text) :]))
+            subject = None if value is None else value.get("credentialSubject")
+            if type(subject) is not dict or subject.get("achievement") != _MARK.decode():
+                return None
+            subject["achievement"] = achievement
+            return value
+        return None
+
+    def _learn(self, value: dict[str, Any]) -> None:
+        subject = value.get("credentialSubject")
+        achievement = subject.get("achievement") if type(subject) is dict else None
+        if type(achievement) is not dict:
+            return
+        text = orjson.dumps(achievement, option=_SORTED)
+        if len(text) in _WORTH_KNOWING and all(text != known for known, _ in self._known):
+            self._known = [(text, achievement), *self._known[: _KNOWN_ACHIEVEMENTS - 1]]
+
+
+_ACHIEVEMENT = b'"credentialSubject":{"achievement":'
+_MARK = b"\x7f"  # a character that nobody writes, and that is never escaped
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER  # integers beyond ±(2^53 - 1) are refused
+
+
+def _decoder() -> msgspec.json.Decoder[dict[str, Any]]:
+    """For documents that are not nested deeper than most, with numbers of which orjson and RFC 8785 think alike."""
+    plain = str | int | bool | None | Annotated[float, Meta(ge=1e-3, lt=1e15)]
+    value: Any = plain
+    for _ in range(8):  # each level doubles what there is to build
+        value = dict[str, value] | list[value] | plain
+    return msgspec.json.Decoder(dict[str, value])
+
+
+_decode = _decoder().decode
+_find_whole_float = re.compile(rb"\.0[],}]").search  # 3.0, which is 3 in RFC 8785
+
+
+def _read_if_canonical(raw: bytes) -> dict[str, Any] | None:
+    """None also where that is not easily told.
+
+    They are the canonical form if they come out again with sorted keys: so no key is there twice and no number is
+    written otherwise. What is left are floats that RFC 8785 writes otherwise, and the order of keys.
     """
     try:
-        value: Any = orjson.loads(raw)
+        value = _decode(raw)
         canonical = orjson.dumps(value, option=_SORTED)
     except (ValueError, TypeError):
-        value = canonical = None
-    if canonical != raw or not has_plain_numbers(value) or not _is_sorted_alike(raw):
-        value = parse_json(raw, MAX_BUNDLE_BYTES)
-        canonical = canonicalize(value)
-    if type(value) is not dict:
-        raise InputError("an object is expected")
-    return value, canonical
+        return None
+    return value if canonical == raw and _find_whole_float(raw) is None and _is_sorted_alike(raw) else None
 
 
 def _is_sorted_alike(raw: bytes) -> bool:
     """Whether UTF-16 gives the same order as UTF-8: it does without characters that take two of its units."""
-    return raw.isascii() or raw.translate(None, _OTHERS) == b""
+    return raw.isascii() or not (b"\xf0" in raw or b"\xf1" in raw or b"\xf2" in raw or b"\xf3" in raw or b"\xf4" in raw)
+
+
+# --- the place ------------------------------------------------------------------------------------------------------
+
+
+class _Place(msgspec.Struct):
+    """The members of an inclusion, in the order in which they are written."""
+
+    algorithm: Literal["RFC9162_SHA256"]
+    leafIndex: Annotated[int, Meta(ge=0, le=MAX_INTEGER)]  # noqa: N815 - the names of the format
+    treeSize: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]  # noqa: N815
+    root: str
+    path: Annotated[list[str], Meta(max_length=MAX_PATH)]
+
+
+_decode_place = msgspec.json.Decoder(_Place).decode
+_encode_place = msgspec.json.Encoder().encode
+_HASHES = [Struct(f"{HASH_BYTES}s" * count) for count in range(MAX_PATH + 2)]
 
 
 def _read_place(raw: bytes) -> Inclusion:
-    value: Any = orjson.loads(raw)
-    if orjson.dumps(value) != raw or type(value) is not dict or value.keys() != _MEMBERS:
-        raise InputError("the members of an inclusion are expected, once each")
-    index, size, root, path = value["leafIndex"], value["treeSize"], value["root"], value["path"]
-    if value["algorithm"] != ALGORITHM or type(index) is not int or type(size) is not int or type(path) is not list:
-        raise InputError("another algorithm, or no numbers or no path")
-    if not 0 <= index <= MAX_INTEGER or not 0 < size <= MAX_INTEGER or len(path) > MAX_PATH:
-        raise InputError("a number or the path is too large")
-    hashes = [root, *path]
-    try:
-        joined = "".join(hashes)
-    except TypeError as error:
-        raise InputError("the hashes are no texts") from error
-    packed = bytes.fromhex(joined)
-    if packed.hex() != joined or len(joined) != 64 * len(hashes) or max(map(len, hashes)) != 64:
-        raise InputError("no hashes of 32 bytes in lower case")
-    return Inclusion(index, size, packed[:32], tuple([packed[at : at + 32] for at in range(32, len(packed), 32)]))
+    """Raises ValueError for what is written otherwise."""
+    place = _decode_place(raw)
+    text = " ".join([place.root, *place.path])
+    packed = bytes.fromhex(text)  # which skips spaces
+    hashes = _HASHES[1 + len(place.path)]
+    if _encode_place(place) != raw or packed.hex(" ", HASH_BYTES) != text or len(packed) != hashes.size:
+        raise InputError("the members of an inclusion are expected, once each, hashes in lower case")
+    root, *path = hashes.unpack(packed)
+    return Inclusion(place.leafIndex, place.treeSize, root, tuple(path))

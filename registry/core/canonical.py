@@ -15,7 +15,7 @@ from registry.core.errors import JsonError
 from registry.core.notation import short
 
 __all__ = [
-    "MAX_BYTES", "MAX_DEPTH", "MAX_INTEGER", "canonical_if_plain", "canonicalize", "has_plain_numbers", "parse_json",
+    "MAX_BYTES", "MAX_DEPTH", "MAX_INTEGER", "canonical_if_plain", "canonicalize", "parse_json",
 ]  # fmt: skip
 
 MAX_BYTES = 1 << 20
@@ -49,6 +49,8 @@ def _check_limits(value: Any, max_depth: int) -> None:
         containers = False
         for item in level:
             kind = type(item)
+            if kind is str:  # most are
+                continue
             if kind is dict:
                 containers = True
                 below += item.values()
@@ -126,30 +128,6 @@ def _is_plain(value: Any) -> bool:
                 if not _is_plain_float(item):
                     return False
             elif kind is not str and kind is not bool and item is not None:
-                return False
-        if not containers:
-            return True
-        level = below
-    return False
-
-
-def has_plain_numbers(value: Any) -> bool:
-    """Whether orjson writes all floats of a parsed document as RFC 8785 does; False also beyond ``MAX_DEPTH``."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        below: list[Any] = []
-        containers = False
-        for item in level:
-            kind = type(item)
-            if kind is str:
-                continue
-            if kind is dict:
-                containers = True
-                below += item.values()
-            elif kind is list:
-                containers = True
-                below += item
-            elif kind is float and not _is_plain_float(item):
                 return False
         if not containers:
             return True

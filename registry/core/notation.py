@@ -1,6 +1,5 @@
 """How bytes, times and chains are written in our JSON: exactly one text for each value, and nothing else is read."""
 
-import base64
 import binascii
 import re
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _CHAIN = re.compile(r"eip155:([1-9][0-9]{0,15})")
 LOWER_HEX = re.compile(r"[0-9a-f]*")
+_FROM_URL, _TO_URL = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
 
 
 def hex_text(value: bytes) -> str:
@@ -40,14 +40,15 @@ def parse_hex(text: str, length: int, prefix: str = "0x") -> bytes:
 
 def base64url_text(value: bytes) -> str:
     """base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return binascii.b2a_base64(value, newline=False).translate(_TO_URL).rstrip(b"=").decode()
 
 
 def parse_base64url(text: str, length: int) -> bytes:
     """Reads exactly ``length`` bytes of base64url without padding; unused last bits are zero. Raises InputError."""
     try:
-        value = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error) as error:
+        padded = text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+        value = binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError as error:
         raise InputError("not base64url") from error
     if base64url_text(value) != text:
         raise InputError("not base64url as it is written here: without padding, unused bits zero, only A-Z a-z 0-9 - _")

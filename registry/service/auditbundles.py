@@ -18,9 +18,9 @@ from registry.core.audit_chain import ChainView
 from registry.core.audit_credentials import NOWHERE, CredentialAudit, Examined, Lists
 from registry.core.audit_issuers import Speakers
 from registry.core.audit_plain import PlainAudit
-from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE
+from registry.core.bundle import MAX_BUNDLE_BYTES, TYPE, parse_bundle, read_bundle
 from registry.core.bundle_reading import BundleReader
-from registry.core.canonical import parse_json
+from registry.core.canonical import canonicalize, parse_json
 from registry.core.credential import is_enveloped
 from registry.core.declared import Declared
 from registry.core.errors import InputError
@@ -107,7 +107,7 @@ class BundleAudit:
             fresh = memory.look(paths)
             for item, used, number in self._examine(paths, fresh):
                 yield from self._recall(memory, paths, number)
-                found = list(self._note(item))
+                found = self._note(item)
                 yield from found
                 memory.add(number, item or Examined(), None if found else used)
             if fresh or memory.changed:
@@ -133,13 +133,13 @@ class BundleAudit:
             self.incomplete |= dict.fromkeys(incomplete)
             yield from zip(examined, used, place, strict=False)  # place goes on behind the chunk
 
-    def _note(self, item: Examined | None) -> Iterator[Finding]:
+    def _note(self, item: Examined | None) -> Sequence[Finding]:
         if item is None:
-            return
-        self.count += item.where != NOWHERE or not item.findings
+            return ()
+        self.count += not item.findings or item.where != NOWHERE
         if item.transaction is not None and len(self._asked) < _ASKED:
             self._asked.append(item)
-        yield from self.audit.note(item)
+        return self.audit.note(item)
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles of batches that the contract does not have: what became of the transaction that they name.
@@ -208,34 +208,47 @@ class _Part:
         incomplete: list[str] = []
         for path in paths:
             before = len(incomplete)
-            name = printable_name(os.path.basename(path))  # noqa: PTH119 - paths are text here, for speed
-            data, remembered, examined = b"", True, None
+            name = _name(path)
+            remembered, examined = False, None
             try:
-                data = _read(path)
-                bundle, canonical = self._reader.read(data)
+                opened = self._open(path, name)
+                if isinstance(opened, tuple):
+                    remembered, examined = True, self._examine_bundle(*opened, name, incomplete)
+                elif isinstance(opened, Finding):
+                    examined = Examined((opened,))
+                else:
+                    examined = self._examine_alone(opened, name, incomplete)
             except OSError as error:
                 incomplete.append(f"{name} cannot be read: {error.strerror}.")
             except InputError as error:
-                remembered = False
-                try:
-                    examined = self._examine_other(data, name, error, incomplete)
-                except InputError as reason:
-                    incomplete.append(f"{name} was not audited: {reason}.")
-            else:
-                if not self._is_anothers(bundle):
-                    examined = self.audit.examine(bundle, name, canonical, _in_envelope(bundle.credential))
-                    if examined.doubt is not None:
-                        incomplete.append(f"{examined.doubt}.")
-                    examined = self._with_signature(bundle, examined, incomplete)
+                incomplete.append(f"{name} was not audited: {error}.")
             found.append(examined)
             used.append(self._used(examined) if remembered and len(incomplete) == before else None)
         return found, used, incomplete
 
-    def _examine_other(self, data: bytes, name: str, error: InputError, incomplete: list[str]) -> Examined | None:
-        """A credential without its bundle, or something else. Raises InputError where its place cannot be told."""
-        value = _something_else(data, name, error)
-        if isinstance(value, Finding):
-            return Examined((value,))
+    def _open(self, path: Path | str, name: str) -> tuple[Bundle, bytes | None] | dict[str, Any] | Finding:
+        """A bundle, with its credential's canonical form; a credential without one; or what is said of anything else.
+
+        Raises OSError.
+        """
+        try:
+            data = _read(path)
+            return self._reader.read(data) or _read_otherwise(data, name)
+        except InputError as error:
+            return find("credential_unreadable", "a bundle", short(str(error), 300), Where(source=name))
+
+    def _examine_bundle(
+        self, bundle: Bundle, canonical: bytes | None, name: str, incomplete: list[str]
+    ) -> Examined | None:
+        if self._is_anothers(bundle):
+            return None
+        examined = self.audit.examine(bundle, name, canonical, _in_envelope(bundle.credential))
+        if examined.doubt is not None:
+            incomplete.append(f"{examined.doubt}.")
+        return self._with_signature(bundle, examined, incomplete)
+
+    def _examine_alone(self, value: dict[str, Any], name: str, incomplete: list[str]) -> Examined | None:
+        """A credential without its bundle. Raises InputError where its place cannot be told."""
         # Here, for the same reason as in _judge.
         from registry.service.judging import open_credential
 
@@ -304,28 +317,31 @@ def _examine(paths: list[str | Path]) -> _Answer:
     return _part.examine(paths)
 
 
-def _something_else(data: bytes, name: str, error: InputError) -> Finding | dict[str, Any]:
-    """What is said of a file that is no bundle, or the credential that it is.
-
-    What has a part of a bundle, or is no JSON object, may have been one.
-    """
-    where = Where(source=name)
+def _read_otherwise(data: bytes, name: str) -> tuple[Bundle, bytes | None] | dict[str, Any] | Finding:
+    """What has a part of a bundle, or is no JSON object, may have been one. Raises InputError."""
     try:
         value = parse_json(data, MAX_BUNDLE_BYTES)
     except InputError:
-        value = None
+        value = None  # a bundle may be a level deeper than a credential
     if not isinstance(value, dict) or _PARTS & value.keys() or value.get("type") == TYPE:
-        return find("credential_unreadable", "a bundle", short(str(error), 300), where)
+        bundle = parse_bundle(data) if value is None else read_bundle(value)
+        return bundle, None if bundle.credential is None else canonicalize(bundle.credential)
     types = value.get("type")
     listed = types if isinstance(types, list) else [types]
     if "VerifiableCredential" in listed or "EnvelopedVerifiableCredential" in listed:
         return value
-    return find("not_a_bundle", "a bundle", f"JSON of the type {short(json.dumps(types), 100)}", where)
+    return find("not_a_bundle", "a bundle", f"JSON of the type {short(json.dumps(types), 100)}", Where(source=name))
 
 
 def printable_name(name: str) -> str:
     """A file's name as text: bytes that are none are escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _name(path: Path | str) -> str:
+    text = os.fspath(path)
+    name = text[text.rfind("/") + 1 :]
+    return name if name.isascii() else printable_name(name)
 
 
 def _read(path: Path | str) -> bytes:

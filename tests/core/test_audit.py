@@ -815,6 +815,38 @@ def test_an_entry_of_another_type_in_the_issuers_own_list(
     assert audited(world, world.bundle(0, 1), changed, lists=OWN_LISTS) == expected
 
 
+@pytest.mark.parametrize("change", [
+    {}, {"statusListIndex": "13"}, {"statusListIndex": 14}, {"type": "StatusList2021Entry"}, {"type": None},
+    {"type": ["BitstringStatusListEntry"]}, {"statusPurpose": "suspension"}, {"statusPurpose": ["revocation"]},
+    {"statusPurpose": "message"}, {"statusListCredential": None}, {"statusListCredential": ["x"]},
+    {"statusListCredential": "https://registry.example/issuers/uni/status/revocation/1"},
+    {"statusListCredential": "https://registry.example/issuers/uni/status/suspension/0"},
+])  # fmt: skip
+@pytest.mark.parametrize("lists", [Lists(), OWN_LISTS])
+def test_a_status_is_judged_the_same_behind_a_right_one(world: World, change: dict[str, Any], lists: Lists) -> None:
+    entry = {**credential(14)["credentialStatus"], **change}
+    world.anchor([credential(14, credentialStatus=entry)])
+    after, fresh = CredentialAudit(world.view, lists=lists), CredentialAudit(world.view, lists=lists)
+    assert after.add(world.bundle(0, 0), "right") == []
+    assert after.add(world.bundle(3, 0), "a") == fresh.add(world.bundle(3, 0), "a")
+
+
+def test_a_list_that_was_right_for_lower_indexes(world: World) -> None:
+    entry = {**credential(2)["credentialStatus"]}
+    world.next_index = 131_072 + 2
+    world.anchor([credential(2, id="urn:example:far", credentialStatus=entry)])
+    assert codes(world.audit_bundles(world.bundle(0, 0), world.bundle(3, 0))) == ["status_index_differs"]
+
+
+def test_whose_credential_it_is_is_asked_of_each(world: World) -> None:
+    world.anchor(
+        [credential(14, issuer=DID), credential(15, issuer="did:web:other.example"), credential(16, issuer={})]
+    )
+    audit = CredentialAudit(world.view, speakers=Speakers({ISSUER: {DID: ""}}))
+    found = [codes(audit.add(world.bundle(3, at), "a")) for at in range(3)]
+    assert found == [[], ["credential_issuer_differs"], ["credential_issuer_differs"]]
+
+
 def test_a_wrong_entry_behind_many_right_ones(world: World) -> None:
     own = world.documents[0][1]
     wrong = {**own["credentialStatus"], "statusListIndex": "2"}
