@@ -113,12 +113,14 @@ class Lookups:
     ``block_hash``: the hash of the chain's own block of that number, None if it has none (any more). ``succeeded``:
     whether a transaction is in a block, and was carried out. ``status``: the bits (revoked, suspended) of an index now,
     behind the audited block. ``claimed_at``: since when a claim stands in the contract's state, 0 if it does not.
+    ``next_index``: an issuer's, now.
     """
 
     block_hash: Callable[[int], bytes | None]
     succeeded: Callable[[bytes], bool]
     status: Callable[[bytes, int], tuple[bool, bool]] = lambda _issuer, _index: (False, False)
     claimed_at: Callable[[Claim], int] = lambda _claim: 0
+    next_index: Callable[[bytes], int] = lambda _issuer: 0
 
 
 def anchored_as(view: ChainView, stored: Sequence[StoredBatch]) -> dict[BatchKey, BatchKey]:
@@ -300,9 +302,16 @@ def audit_rows(
         yield find("row_missing", f"{size} rows", f"{missing} places without a row", where)
 
 
-def audit_open_rows(issuer: bytes, next_index: int, rows: Iterable[StoredCredential]) -> Iterator[Finding]:
+def audit_open_rows(
+    issuer: bytes,
+    next_index: int,
+    rows: Iterable[StoredCredential],
+    end: int | None = None,
+    lookups: Lookups | None = None,
+) -> Iterator[Finding]:
     """What stands in no batch yet, in any order: each row has the leaf of its content, and together they have the last
-    indexes that were given out, without a gap.
+    indexes that were given out, without a gap. ``end``: where the issuer's last batch ends, None if that is not known;
+    what lies between is somebody else's, which the chain tells.
     """
     places = []
     for row in rows:
@@ -314,9 +323,12 @@ def audit_open_rows(issuer: bytes, next_index: int, rows: Iterable[StoredCredent
             yield from _row(row, BatchKey(issuer, row.index, b""), row.leaf, where)
     places.sort()
     given = [index for index in places if index < next_index]
-    missing = next_index - given[0] - len(given) if given else 0
+    first = given[0] if given else next_index
+    if end is not None and lookups is not None and first > end:
+        first = min(first, max(end, lookups.next_index(issuer)))
+    missing = next_index - first - len(given)
     if missing > 0:
-        gap = next((index for at, index in enumerate(given, given[0]) if at != index), next_index) - 1
+        gap = next((at for at, index in enumerate(given, first) if at != index), first + len(given))
         where = Where(issuer, index=gap)
         yield find("row_missing", "a row for each index that was given out", f"{missing} without a row", where)
     elif len(given) < len(places):

@@ -85,6 +85,7 @@ def audit_database(
         lambda transaction: _succeeded(chain, transaction),
         lambda issuer, index: _status_of(chain, issuer, index),
         lambda claim: chain.read_claim(claim.issuer, claim.did, claim.document_hash),
+        lambda issuer: chain.read_issuer(issuer).next_index,
     )
     with database.read() as connection:
         yield from readable(_audit_tables(connection, chain, view, declared, lookups))
@@ -122,7 +123,10 @@ def _audit_tables(
         rows = _rows(connection, number, numbers.get(key.issuer, issuer))
         yield from readable(_audit_batch(connection, query, key, batch.size, rows, said[issuer]), Where.batch(key))
     for item in issuers_.good:
-        waiting = audit_open_rows(item.address, item.next_index, _rows(connection, None, item.id))
+        sealed = [batch.key.first + batch.size for _, issuer, batch in known if issuer == item.id]
+        # What is being read again may have been somebody else's a moment ago.
+        end = None if read.behind or item.address in doubtful else max(sealed, default=0)
+        waiting = audit_open_rows(item.address, item.next_index, _rows(connection, None, item.id), end, lookups)
         yield from readable(waiting, Where(item.address))
     strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}
     anchored = [batch for batch in stored if view.records.get(batch.key)]

@@ -986,6 +986,19 @@ def test_rows_that_wait_for_their_batch(world: World) -> None:
     assert found([*rows[:2], *rows[3:]]) == [("row_missing", 2)]
     assert found(rows[:4]) == [("row_missing", 4)]
     assert found([*rows[:4], replace(rows[4], index=99)]) == [("row_missing", 4)]
+    on_chain = Lookups(lambda _: None, lambda _: False, next_index=lambda _: 2)
+    for waiting, end, expected in (
+        (rows[2:], 0, []),  # somebody else has the first two
+        (rows[3:], 0, [("row_missing", 2)]),
+        (rows[3:], 3, []),
+        (rows[3:], None, []),
+        (rows, 0, []),
+        ([], 0, [("row_missing", 2)]),
+        ([], 5, []),
+        ([], None, []),
+    ):
+        given = audit_open_rows(ISSUER, 5, waiting, end, on_chain)
+        assert [(item.code, item.where.index) for item in given] == expected, (len(waiting), end)
     assert found(rows, 3) == found(rows, 0) == [("issuer_changed", None)]
     for change, code in (
         ({"content": b"{}"}, "row_changed"),

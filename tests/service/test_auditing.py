@@ -840,6 +840,15 @@ def test_a_batch_that_is_made_to_wait_for_good(house: House) -> None:
     assert codes(audit_inside(house)) == ["anchor_location_differs"]
 
 
+@pytest.mark.parametrize(("gone", "missing"), [((8,), 8), ((8, 9), 8), ((9,), 9)])
+def test_what_waited_for_its_batch_and_was_deleted(house: House, gone: tuple[int, ...], missing: int) -> None:
+    house.issue(house.issuers.look_up("uni"), 2, "open")
+    for index in gone:
+        tamper(house, credentials.delete().where(of_uni(index)))
+    [finding] = audit_inside(house).findings
+    assert (finding.code, finding.where.index) == ("row_missing", missing)
+
+
 def test_a_batch_that_waits_and_was_changed(house: House) -> None:
     """Its rows are what was sealed, whether it is anchored or not."""
     house.issue(house.issuers.look_up("uni"), 2, "new")

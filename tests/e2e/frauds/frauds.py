@@ -1267,8 +1267,9 @@ def row_with_another_leaf(world: World) -> Answer:
     return inside(world)
 
 
-@finds("row_index_changed")
+@finds("row_index_changed", "database_unreadable")
 def second_row_at_one_place(world: World) -> Answer:
+    """For which the table had to lose the keys by which others name its rows."""
     world.sql("CREATE TABLE copies AS SELECT * FROM credentials")
     world.sql("DROP TABLE credentials")
     world.sql("ALTER TABLE copies RENAME TO credentials")
