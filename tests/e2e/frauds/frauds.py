@@ -595,10 +595,9 @@ def template_digest_changed_between_two_audits(world: World) -> Answer:
 @finds("template_changed")
 def template_made_older_between_two_audits(world: World) -> Answer:
     seen_clean(world)
-    earlier = "first_used_at = first_used_at - 1000000"
-    assert world.sql(f"UPDATE templates SET {earlier}") == 1
+    assert world.sql("UPDATE templates SET first_used_at = first_used_at - 1000000") == 1
     world.registry("publish", world.published)
-    return watched(world)
+    return watched(world, "--published", world.published)
 
 
 @finds("template_missing")
