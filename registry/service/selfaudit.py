@@ -122,10 +122,10 @@ def _audit_tables(
         key = elsewhere.get(batch.key, batch.key)  # the rows may be right where their batch is not
         rows = _rows(connection, number, numbers.get(key.issuer, issuer))
         yield from readable(_audit_batch(connection, query, key, batch.size, rows, said[issuer]), Where.batch(key))
+    ends = _ends(stored)
     for item in issuers_.good:
-        sealed = [batch.key.first + batch.size for _, issuer, batch in known if issuer == item.id]
         # What is being read again may have been somebody else's a moment ago.
-        end = None if read.behind or item.address in doubtful else max(sealed, default=0)
+        end = None if read.behind or item.address in doubtful else ends[item.address]
         waiting = audit_open_rows(item.address, item.next_index, _rows(connection, None, item.id), end, lookups)
         yield from readable(waiting, Where(item.address))
     strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}
@@ -251,6 +251,14 @@ def _newest(changes: Mapping[tuple[bytes, int], list[tuple[int, StatusWords]]]) 
     return {word: states[-1][1] for word, states in changes.items()}
 
 
+def _ends(stored: Iterable[StoredBatch]) -> dict[bytes, int]:
+    """Where each issuer's last batch ends."""
+    found: dict[bytes, int] = defaultdict(int)
+    for batch in stored:
+        found[batch.key.issuer] = max(found[batch.key.issuer], batch.key.first + batch.size)
+    return found
+
+
 def _issuers(
     connection: Connection,
     read: StoredIssuers,
@@ -258,9 +266,7 @@ def _issuers(
     strangers: Mapping[bytes, bytes],
     said: Mapping[int, Said],
 ) -> Iterator[StoredIssuer]:
-    reached: dict[bytes, int] = defaultdict(int)
-    for batch in stored:
-        reached[batch.key.issuer] = max(reached[batch.key.issuer], batch.key.first + batch.size)
+    reached = _ends(stored)
     calls = operations.table.c
     gave_keys = set(connection.scalars(select(calls.issuer_id).where(calls.kind == operations.SET_KEY)))
     for issuer in read.good:
