@@ -365,6 +365,26 @@ class Chain(Protocol):
         """When the issuer first claimed that DID with that document, 0 if never."""
         ...
 
+    # Many at once, in the order of what is asked, in as few requests as the node takes.
+
+    def read_next_indexes(self, issuers: Sequence[bytes], at: BlockRef | None = None) -> list[int]: ...
+
+    def read_records(
+        self, batches: Sequence[tuple[bytes, bytes, int]], at: BlockRef | None = None
+    ) -> list[BatchRecord | None]:
+        """Of each issuer, root and first index, as ``read_record``."""
+        ...
+
+    def read_claims(self, claims: Sequence[tuple[bytes, str, bytes]], at: BlockRef | None = None) -> list[int]:
+        """Of each issuer, DID and document hash, as ``read_claim``."""
+        ...
+
+    def read_words_of(
+        self, wanted: Sequence[tuple[bytes, Sequence[int]]], at: BlockRef | None = None
+    ) -> list[dict[int, StatusWords]]:
+        """Of each issuer, as ``read_words``."""
+        ...
+
     def read_evidence(self, queries: Sequence[EvidenceQuery]) -> list[AnchorEvidence]:
         """Answers all queries at one block, pinned by its hash; a call or two for each batch, none for a credential."""
         ...

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anchors.artifact import load_artifact
 from anchors.base import (
@@ -22,7 +22,7 @@ from anchors.ethereum.answers import Nonsense, parse_block, parse_data, parse_ma
 from anchors.ethereum.codec import Codec, keccak
 from anchors.ethereum.events import read_events
 from anchors.ethereum.evidence import read_evidence
-from anchors.ethereum.reader import Reader, Views, hex_data
+from anchors.ethereum.reader import Reader, Views, hex_data, word_parts, words_of
 from anchors.ethereum.refusals import KNOWN, refusal_of
 from anchors.ethereum.rpc import Node, Nodes, RpcError
 from anchors.ethereum.transport import HttpTransport, Transport
@@ -155,6 +155,37 @@ class EthereumChain:
     def read_claim(self, issuer: bytes, did: str, document_hash: bytes, at: BlockRef | None = None) -> int:
         """When the issuer first claimed that DID with that document, 0 if never."""
         return self._views(lambda views: int(views.read("claimedAt", [issuer, did, document_hash], at)[0]))
+
+    def read_next_indexes(self, issuers: Sequence[bytes], at: BlockRef | None = None) -> list[int]:
+        return [int(index) for (index,) in self._all("nextIndexOf", [[issuer] for issuer in issuers], at)]
+
+    def read_records(
+        self, batches: Sequence[tuple[bytes, bytes, int]], at: BlockRef | None = None
+    ) -> list[BatchRecord | None]:
+        return [Views.record(fields) for fields in self._all("batchOf", batches, at)]
+
+    def read_claims(self, claims: Sequence[tuple[bytes, str, bytes]], at: BlockRef | None = None) -> list[int]:
+        return [int(claimed_at) for (claimed_at,) in self._all("claimedAt", claims, at)]
+
+    def read_words_of(
+        self, wanted: Sequence[tuple[bytes, Sequence[int]]], at: BlockRef | None = None
+    ) -> list[dict[int, StatusWords]]:
+        parts = [
+            (place, issuer, part)
+            for place, (issuer, words) in enumerate(wanted)
+            for part in word_parts(sorted(set(words)))
+        ]
+        answers = self._all("statusWordsOf", [[issuer, part] for _, issuer, part in parts], at)
+        found: list[dict[int, StatusWords]] = [{} for _ in wanted]
+        for (place, _, part), answer in zip(parts, answers, strict=True):
+            found[place].update(words_of([part], [answer]))
+        return found
+
+    def _all(self, view: str, questions: Sequence[Sequence[object]], at: BlockRef | None) -> list[tuple[Any, ...]]:
+        """What one view returns to each question, all at one block."""
+        if not questions:
+            return []
+        return self._views(lambda views: views.read_all([(view, values) for values in questions], at))
 
     def read_evidence(self, queries: Sequence[EvidenceQuery]) -> list[AnchorEvidence]:
         """All answers from one block of one node: three or four HTTP requests, however many queries."""

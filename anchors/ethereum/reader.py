@@ -10,7 +10,7 @@ from anchors.ethereum.codec import Codec, keccak
 from anchors.ethereum.rpc import Node, Request, RpcError, Unavailable, usable
 from registry.core.model import BatchRecord, BlockRef, StatusWords
 
-__all__ = ["Reader", "Views", "hex_data"]
+__all__ = ["Reader", "Views", "hex_data", "word_parts", "words_of"]
 
 WORDS_AT_ONCE = 500  # two storage reads each: some two million gas of a simulated call, far below any node's limit
 _REVERTED = re.compile(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.auditreporting import tell_report
-from registry.cli.base import Command, Config, Data, Json, fail_with, load, opened
+from registry.cli.base import Command, Config, Data, Json, fail_with, load, opened, said_of
 from registry.cli.output import Output, counted
 from registry.cli.parsing import parse_address, parse_hash
 
@@ -82,7 +82,9 @@ def audit(
         bool, typer.Option("--full", help="Read all again that the state knows, and hold it against that.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and report what is new or gone.")] = False,
-    every: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="With --watch: from one to the next.")] = 60,
+    every: Annotated[
+        float, typer.Option(min=1, max=31_536_000, metavar="SECONDS", help="With --watch: from one to the next.")
+    ] = 60,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="With --watch: POST what is new or gone to this address.")
     ] = None,
@@ -160,9 +162,13 @@ def audit(
             from registry.cli.watching import watch_audit
 
             watch_audit(out, auditing, inside, state, every, webhook, metrics_port, html)
-        report = _run_once(auditing, inside, state)
-    tell_report(out, report, html, published=bool(places), inside=inside is not None)
-    raise typer.Exit(report.exit_code)
+        trouble: list[str] = []
+        with out.stages() as tell:
+            report = _run_once(replace(auditing, tell=tell), inside, state, trouble)
+    trouble += tell_report(out, report, html, published=bool(places), inside=inside is not None)
+    for each in trouble:
+        out.warn(each)
+    raise typer.Exit(report.exit_code or (_COULD_NOT_FINISH if trouble else 0))
 
 
 def _opened(settings: "Settings", *, database: bool) -> "tuple[Registry | None, Finding | None]":
@@ -180,7 +186,8 @@ def _opened(settings: "Settings", *, database: bool) -> "tuple[Registry | None, 
         return None, fault(error)
 
 
-def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None) -> "AuditReport":
+def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None, trouble: list[str]) -> "AuditReport":
+    """``trouble``: what could not be written, which is no reason to lose the report."""
     if place is None:
         return auditing.run(inside)
     from registry.service.watching import changes
@@ -191,7 +198,10 @@ def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None)
         known: AuditState = file.load(chain.chain_id, chain.contract)
         report = replace(auditing, state=known, file=file).run(inside)
         changes(known, report)
-        file.save(known)
+        try:
+            file.save(known)
+        except OSError as error:
+            trouble.append(f"The state was not written, so the next audit reads all again: {said_of(error)}")
     return report
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from registry.cli.base import said_of
 from registry.cli.output import Output, counted
 from registry.core.audit import Severity
 
@@ -20,24 +21,31 @@ _PLACES = 3  # of each kind in the table
 
 def tell_report(
     out: Output, report: "AuditReport", html: Path | None, *, published: bool, inside: bool = False
-) -> None:
-    """Everything about one audit; the time of the report is that of the call."""
+) -> list[str]:
+    """Everything about one audit; the time of the report is that of the call. Gives what could not be written."""
     from registry.service.auditreport import report_to_json
 
     now = int(time.time())
-    if html is not None:
-        write_html(html, report, now)
     _tell(out, report, published=published, inside=inside)
-    if html is not None:
-        out.say(f"The report is in {html}.")
     out.result(report_to_json(report, now))
+    if html is None:
+        return []
+    trouble = write_html(html, report, now)
+    if not trouble:
+        out.say(f"The report is in {html}.")
+    return trouble
 
 
-def write_html(path: Path, report: "AuditReport", now: int) -> None:
+def write_html(path: Path, report: "AuditReport", now: int) -> list[str]:
+    """Gives what went wrong: a page that cannot be written is no reason to lose the report."""
     from registry.service.audithtml import report_to_html
     from registry.wiring.files import write_if_changed
 
-    write_if_changed(path, report_to_html(report, now).encode(), mode=0o644)
+    try:
+        write_if_changed(path, report_to_html(report, now).encode(), mode=0o644)
+    except OSError as error:
+        return [f"The page was not written: {said_of(error)}"]
+    return []
 
 
 def _tell(out: Output, report: "AuditReport", *, published: bool, inside: bool) -> None:

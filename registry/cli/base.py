@@ -1,5 +1,6 @@
 """What all commands share: options, settings, and errors as one clear sentence."""
 
+import errno
 import logging
 import re
 import sys
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from registry.settings import Settings
     from registry.wiring import Registry
 
-__all__ = ["Command", "Config", "Data", "Json", "configure_logging", "fail_with", "load", "opened"]
+__all__ = ["Command", "Config", "Data", "Json", "configure_logging", "fail_with", "load", "opened", "said_of"]
 
 Data = Annotated[
     Path | None,
@@ -31,6 +32,10 @@ Config = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 _INTERRUPTED = 130
+_HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), " Make room there, or name another place, and run it again."),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), " Name a place that you may read and write."),
+}
 _log = logging.getLogger("registry.cli")
 
 
@@ -65,15 +70,14 @@ class Command(TyperCommand):
         except BrokenPipeError:
             # The reader has enough; what is left in the buffer has nowhere to go.
             sys.stdout = None
-            raise typer.Exit(1) from None
+            raise typer.Exit(self.error_exit_code) from None
         except RegistryError as error:
             detail = str(error)
             if any(each.__name__ == "ChainUnreachable" for each in type(error).__mro__):
                 detail = f"{detail.rstrip('.')}. {_UNREACHABLE_HINT}"
             self._report(ctx, getattr(error, "code", _code_of(error)), detail, getattr(error, "status", None))
         except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            self._report(ctx, "os_error", f"The system refuses: {error.strerror or error}{where}.")
+            self._report(ctx, "os_error", said_of(error))
         except Exception as error:
             self._unexpected(ctx, error)
         raise typer.Exit(self.error_exit_code)
@@ -93,11 +97,21 @@ class Command(TyperCommand):
     @staticmethod
     def _report(ctx: typer.Context, code: str, detail: str, status: int | None = None) -> None:
         if ctx.params.get("as_json"):
-            Output(as_json=True).result(_problem(code, detail) | ({} if status is None else {"status": status}))
+            try:
+                Output(as_json=True).result(_problem(code, detail) | ({} if status is None else {"status": status}))
+            except OSError:  # stdout itself may be what cannot be written; stderr says the same
+                sys.stdout = None
         sentence = detail if detail.endswith((".", "!", "?")) else f"{detail}."
         if sentence.split(maxsplit=1)[0].isalpha():  # a word, and not a file's name, which stays as it is
             sentence = sentence[:1].upper() + sentence[1:]
         sys.stderr.write(f"Error: {sentence}\n")
+
+
+def said_of(error: OSError) -> str:
+    """What the system refused, of which file, and what to do."""
+    where = f" ({error.filename2 or error.filename})" if error.filename else ""
+    hint = _HINTS.get(error.errno or 0, "")
+    return f"The system refuses: {error.strerror or error}{where}.{hint}"
 
 
 def fail_with(exit_code: int) -> type[Command]:

@@ -86,6 +86,17 @@ class Output:
         _console().print(table)
 
     @contextmanager
+    def stages(self) -> Iterator[Callable[[str], None]]:
+        """What is done at the moment, on stderr where that is a terminal; nothing is left of it."""
+        if self.as_json or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        from rich.text import Text
+
+        with _console(stderr=True).status("") as status:
+            yield lambda text: status.update(Text(_clean(text)))
+
+    @contextmanager
     def track(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
         """A progress bar on stderr; plain lines now and then where that is no terminal. Yields "so many more"."""
         if self.as_json:

@@ -81,7 +81,8 @@ def _teller(out: Output, html: Path | None) -> Any:
     def tell(done: "Round") -> None:
         report = done.report
         if html is not None:
-            write_html(html, report, int(time.time()))
+            for trouble in write_html(html, report, int(time.time())):
+                out.warn(trouble)
         block = f"block {report.block.number}" if report.block else "no block"
         out.say(f"{block}: {counted(len(report.findings), 'finding')}, {len(done.events):,} new or gone.")
         for reason in report.incomplete:

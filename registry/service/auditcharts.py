@@ -8,30 +8,42 @@ from registry.core.notation import time_text
 
 __all__ = ["delays_chart", "series_chart", "severity_chart"]
 
-_WIDTH, _HEIGHT, _BASE, _TOP = 600, 220, 180, 34
+_WIDTH, _HEIGHT, _BASE, _TOP = 600, 250, 182, 58
+_PERIODS = {3_600: "hour", 86_400: "day", 7 * 86_400: "week"}
 
 
 def series_chart(series: Series, title: str) -> str:
-    """Counts over time."""
+    """Counts of credentials over time."""
     labels = [time_text(series.start + at * series.period)[:16].replace("T", " ") for at in range(len(series.counts))]
     if series.period % 86_400 == 0:
         labels = [label[:10] for label in labels]
-    return _bars(title, labels, series.counts, sparse=True)
+    period = _PERIODS.get(series.period, f"{series.period // 86_400:,} days")
+    return _bars(title, labels, series.counts, f"credentials per {period}", "time (UTC)", sparse=True)
 
 
 def delays_chart(counts: Sequence[int], title: str) -> str:
     labels = [*(_duration(bound) for bound in DELAYS), "more"]
-    return _bars(title, labels, counts)
+    return _bars(title, labels, counts, "credentials", "delay of less than …")
 
 
 def severity_chart(counts: Sequence[tuple[str, int]], title: str) -> str:
-    return _bars(title, [name for name, _ in counts], [count for _, count in counts], kinds=[n for n, _ in counts])
+    names, numbers = [name for name, _ in counts], [count for _, count in counts]
+    return _bars(title, names, numbers, "findings", "severity", kinds=names)
 
 
 def _bars(
-    title: str, labels: Sequence[str], counts: Sequence[int], *, sparse: bool = False, kinds: Sequence[str] = ()
+    title: str,
+    labels: Sequence[str],
+    counts: Sequence[int],
+    unit: str,
+    axis: str,
+    *,
+    sparse: bool = False,
+    kinds: Sequence[str] = (),
 ) -> str:
-    """``sparse``: only the first and the last label are written; every bar has its own as a tooltip."""
+    """``unit``: what is counted; ``axis``: what the labels say. ``sparse``: only the first, the middle and the last
+    label are written; every bar has its own as a tooltip.
+    """
     highest = max(counts, default=0)
     if not highest:
         return f'<figure><figcaption>{escape(title)}</figcaption><p class="none">Nothing to show.</p></figure>'
@@ -54,16 +66,21 @@ def _bars(
         parts.append(_text(0, _BASE + 28, labels[0], "start"))
         if len(labels) > 1:
             parts.append(_text(_WIDTH, _BASE + 28, labels[-1], "end"))
-    if len(counts) > 12:
-        parts.append(_text(0, 22, f"highest: {highest:,}", "start"))
+        if len(labels) > 2 and len(labels) % 2:  # there is a bar in the middle
+            parts.append(_text(_WIDTH / 2, _BASE + 28, labels[len(labels) // 2], "middle"))
+    most = f"{unit}, {highest:,} at most" if len(counts) > 12 else unit
+    parts.append(_text(0, 22, most, "start", "unit"))
+    parts.append(_text(_WIDTH / 2, _BASE + 58, axis, "middle", "unit"))
+    said = f"{title}: {sum(counts):,} in all, {highest:,} {unit} at most"
     return (
         f"<figure><figcaption>{escape(title)}</figcaption>"
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}">{"".join(parts)}</svg></figure>'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
+    named = f' class="{kind}"' if kind else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{named}>{escape(text)}</text>'
 
 
 def _duration(seconds: int) -> str:

@@ -39,6 +39,7 @@ dt { opacity: .75; } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; break-inside: avoid; }
 figcaption { font-weight: 600; margin-bottom: .25rem; } .none { opacity: .75; margin: 0; }
 svg { width: 100%; height: auto; display: block; } svg text { font-size: 20px; fill: currentColor; }
+svg .unit { font-size: 18px; opacity: .8; }
 .axis { stroke: var(--line); } .bar { fill: #4f7fc4; }
 .bar.critical { fill: var(--critical); } .bar.warning { fill: var(--warning); } .bar.info { fill: var(--info); }
 article { border: 1px solid var(--line); border-radius: .5rem; margin: .75rem 0; padding: .75rem; break-inside: avoid; }
@@ -115,8 +116,8 @@ def _charts(report: AuditReport) -> Iterator[str]:
     if report.figures is not None:
         yield series_chart(report.figures.issuance, "Credentials anchored over time")
         yield series_chart(report.figures.revocations, "Credentials revoked over time")
-        yield delays_chart(report.figures.accepted, "Delay from acceptance to anchor, up to")
-        yield delays_chart(report.figures.valid_from, "Delay from validFrom to anchor, credentials handed in, up to")
+        yield delays_chart(report.figures.accepted, "Delay from acceptance to anchor")
+        yield delays_chart(report.figures.valid_from, "Delay from validFrom to anchor, credentials handed in")
     yield "</div>"
 
 

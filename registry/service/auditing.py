@@ -9,12 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from anchors.base import Chain, ChainError, ChainUnreachable, WrongChain, WrongContract
+from anchors.base import Chain, ChainError, WrongContract
 from registry.core.audit import BatchKey, Finding, Where, find, in_order
 from registry.core.audit_chain import ChainView, audit_chain, located, unknown_batches
 from registry.core.audit_figures import Delays, figures_of
-from registry.core.audit_nodes import compare_blocks, compare_nodes
-from registry.core.audit_over_time import gone_anchors, gone_statuses
 from registry.core.audit_published import PublishedBatch, issuers_elsewhere
 from registry.core.declared import Declared
 from registry.core.errors import InputError
@@ -22,56 +20,24 @@ from registry.core.model import BlockRef
 from registry.core.notation import hex_text
 from registry.service.auditbundles import BundleAudit, bundle_files
 from registry.service.auditissuers import IssuerAudit
-from registry.service.auditmaterial import MaterialAudit, malformed
+from registry.service.auditmaterial import MaterialAudit
 from registry.service.auditmemory import BundleMemory, Grounds
+from registry.service.auditnodes import NamedChain, NodeAudit
 from registry.service.auditpromises import PromiseFiles, promise_files
+from registry.service.auditpublications import Publication, read_publications
 from registry.service.auditregistries import Registries
 from registry.service.auditreport import AuditReport, report_to_json
 from registry.service.auditsignatures import Documents
 from registry.service.auditstate import AuditState, StateFile
-from registry.service.chainreading import History, Questions, Remembered, block_times, read_chain, read_history
-from registry.service.published import Listing, Material, MaterialMalformed, MaterialUnavailable
-from registry.service.publishedissuers import IssuerMaterial, PublishedIssuers
+from registry.service.chainreading import Questions, block_times
+from registry.service.published import Material
+from registry.service.publishedissuers import IssuerMaterial
 
 __all__ = ["AuditReport", "Auditing", "Inside", "NamedChain", "report_to_json"]
 
 T = TypeVar("T")
 
-_SETTLED = 64  # blocks below the audited one, where a node names no finalized block
-_BEHIND = 16  # blocks that one node may lag behind another
-
 Inside = Callable[[Chain, ChainView, Mapping[BatchKey, PublishedBatch], list[str]], Iterable[Finding]]
-
-
-@dataclass(frozen=True, slots=True)
-class NamedChain:
-    """One node's view of the contract; ``name`` is what a report calls the node."""
-
-    name: str
-    chain: Chain
-
-
-@dataclass(frozen=True, slots=True)
-class _Publication:
-    """``issuers``: None where nothing is said of any, or where that could not be read (``told`` is False then)."""
-
-    material: Material
-    listing: Listing
-    issuers: PublishedIssuers | None
-    told: bool
-
-    @property
-    def addresses(self) -> set[bytes]:
-        """The issuers that it answers for."""
-        said = {issuer.address for issuer in self.issuers.issuers} if self.issuers else set()
-        return said | {batch.key.issuer for batch in self.listing.batches}
-
-    def only(self, issuers: Collection[bytes]) -> "_Publication":
-        batches = tuple(batch for batch in self.listing.batches if batch.key.issuer in issuers)
-        said = self.issuers
-        if said is not None:
-            said = replace(said, issuers=tuple(issuer for issuer in said.issuers if issuer.address in issuers))
-        return replace(self, listing=replace(self.listing, batches=batches), issuers=said)
 
 
 @dataclass
@@ -85,7 +51,7 @@ class Auditing:
     each run. ``full``: read all again that ``state`` knows. ``issuers``: audit these only; None: all there are.
     ``named``: somebody named them, and is told which ones have anchored nothing. ``expected``: issuers that have to be
     published, beside those that a publication answers for itself. ``grace``: for so many seconds what the chain learnt
-    may be missing from what is published.
+    may be missing from what is published. ``tell`` is told what is done at the moment.
     """
 
     chains: Sequence[NamedChain]
@@ -104,6 +70,7 @@ class Auditing:
     named: bool = True
     expected: Collection[bytes] = ()
     grace: int = 0
+    tell: Callable[[str], None] = lambda _: None
     _findings: list[Finding] = field(default_factory=list, init=False)
     _incomplete: list[str] = field(default_factory=list, init=False)
     _view: ChainView | None = field(default=None, init=False)
@@ -122,18 +89,33 @@ class Auditing:
         published of batches, and adds to the list what could not be audited.
         """
         block = None
+        chain = self.chains[0].chain
+        nodes = NodeAudit(
+            self.chains,
+            self.first_block,
+            self._findings,
+            self._incomplete,
+            self.state,
+            self.issuers,
+            self.tell,
+            named=self.named,
+            full=self.full,
+        )
         try:
             # The chain before the material: what is published meanwhile can be recognised as newer.
-            others = self._reachable()
-            block = self._block(others)
-            publications = self._publications()
-            here = [item for item in publications if self._is_here(item.listing)]
+            others = nodes.reachable()
+            block = nodes.block(others)
+            place = (chain.chain_id, chain.contract)
+            publications = read_publications(self.materials, place, self._findings, self._incomplete, self.tell)
+            if self.issuers is not None:
+                publications = [item.only(self.issuers) for item in publications]
+            here = [item for item in publications if item.listing.place == place]
             answered = {address for item in here for address in item.addresses}
             # Anybody may anchor in the contract: whom nobody names is not worth every question.
             named = {*(self.issuers or answered), *self.expected} if self.issuers or here else None
             wanted = {batch.key for item in here for batch in item.listing.batches}
-            questions = Questions(wanted, self.expected, self._seen_revoked(), named)
-            self._view = view = self._read(block, questions)
+            questions = Questions(wanted, self.expected, nodes.seen_revoked(), named)
+            self._view = view = nodes.read(block, questions)
             published = {*answered, *self.expected}
             self._findings += audit_chain(view, published=published)
             self._unknown(view, published, whole=not here)
@@ -143,7 +125,7 @@ class Auditing:
                     for issuer in sorted(self.issuers)
                     if not view.next_index.get(issuer)
                 ]
-            self._compare(view, questions, [item for item in self.chains[1:] if item.name in others])
+            nodes.compare(view, questions, [item for item in self.chains[1:] if item.name in others])
             self._audit_published(view, publications)
             all_read = len(publications) == len(self.materials)
             if here and self.issuers is None and all_read and all(item.addresses for item in here):
@@ -152,6 +134,7 @@ class Auditing:
             if self.promises:
                 self._audit_promises(view)
             if inside is not None:
+                self.tell("The registry's own tables")
                 declared = self._published.declared if self._published else {}
                 self._findings += inside(self.chains[0].chain, view, declared, self._incomplete)
             self._times = block_times(self.chains[0].chain, (number for number, _ in view.revocations))
@@ -165,68 +148,6 @@ class Auditing:
             self._incomplete.append(f"The chain could not be read: {error}")
         return self._report(block)
 
-    def _reachable(self) -> dict[str, int]:
-        """The newest block of each further node; one that does not answer makes the audit incomplete, and no more."""
-        heads = {}
-        for item in self.chains[1:]:
-            try:
-                heads[item.name] = item.chain.head().number
-            except WrongChain as error:
-                self._disagree(item, "the same chain of every node", error)
-            except ChainError as error:
-                self._incomplete.append(f"{item.name} could not be compared: {error}")
-        return heads
-
-    def _disagree(self, item: NamedChain, expected: str, error: ChainError) -> None:
-        self._findings.append(find("nodes_disagree", expected, str(error), Where(source=item.name)))
-
-    def _block(self, others: dict[str, int]) -> BlockRef:
-        """The newest one that all have. A node that lags far behind is left out of ``others``."""
-        first = self.chains[0]
-        head = first.chain.head().number
-        newest = max([head, *others.values()])
-        for name, number in [(first.name, head), *others.items()]:
-            if newest - number > _BEHIND:
-                lag = f"{name} is {newest - number} blocks behind another node"
-                if name != first.name:
-                    del others[name]
-                    lag += ", and could not be compared"
-                self._incomplete.append(f"{lag}: audit again when it has caught up.")
-        number = min([head, *others.values()])
-        block = first.chain.block(number)
-        if block is None:
-            raise ChainUnreachable(f"{first.name} has no block {number}.")
-        return block
-
-    def _is_here(self, listing: Listing) -> bool:
-        chain = self.chains[0].chain
-        return (listing.chain_id, listing.contract) == (chain.chain_id, chain.contract)
-
-    def _publications(self) -> list[_Publication]:
-        found = []
-        for material in self.materials:
-            try:
-                listing = material.listing()
-            except MaterialUnavailable as error:
-                self._incomplete.append(str(error))
-            except MaterialMalformed as error:
-                self._findings.append(malformed(material, error))
-            else:
-                item = self._with_issuers(material, listing)
-                found.append(item if self.issuers is None else item.only(self.issuers))
-        return found
-
-    def _with_issuers(self, material: Material, listing: Listing) -> _Publication:
-        if not isinstance(material, IssuerMaterial) or not self._is_here(listing):
-            return _Publication(material, listing, None, told=False)
-        try:
-            return _Publication(material, listing, material.issuers(), told=True)
-        except MaterialUnavailable as error:
-            self._incomplete.append(str(error))
-        except MaterialMalformed as error:
-            self._findings.append(malformed(material, error))
-        return _Publication(material, listing, None, told=False)
-
     def _unknown(self, view: ChainView, published: set[bytes], *, whole: bool) -> None:
         """Batches of which only events could tell, and the node says that it gave those up. ``whole``: nobody publishes
         anything, so that all issuers are audited.
@@ -238,93 +159,7 @@ class Auditing:
             for issuer, end in unknown_batches(view, {*about} - published)
         ]
 
-    def _seen_revoked(self) -> Collection[tuple[bytes, int]]:
-        """Words in which earlier audits saw revocations that no longer change; the state then knows their bits."""
-        if self.state is None:
-            return ()
-        state = self.state
-        if state.remembered is not None:
-            for word, states in state.remembered.history.told.items():
-                state.revoked[word] = state.revoked.get(word, 0) | states.revoked
-            state.voided |= state.remembered.history.voided.keys()
-        return [word for word, bits in state.revoked.items() if bits]
-
-    def _read(self, at: BlockRef, questions: Questions) -> ChainView:
-        """The chain, and in the state what need not be read again: history up to a block that no longer changes."""
-        chain, state = self.chains[0].chain, self.state
-        if state is None:
-            return self._view_of(chain, at, read_history(chain, at, self.first_block), questions)
-        state.reorganised = state.block is not None and not _has(chain, state.block)
-        before = state.remembered
-        shared = before if before is not None and _is_canonical(chain, before, at) else None
-        state.same_until = shared.history.block.timestamp if shared is not None and shared.history.block else 0
-        known = None if self.full else shared
-        settled = _settled(chain, at)
-        history = known.history if known else None
-        if settled is not None and (history is None or history.block is None or settled.number > history.block.number):
-            history = read_history(chain, settled, self.first_block, history)
-        view = self._view_of(chain, at, read_history(chain, at, self.first_block, history), questions, known)
-        self._gone(state, before, view)
-        if history is not None and history.block is not None:
-            end = history.block.number
-            records = {
-                batch.key: record
-                for batch in history.batches
-                if (record := view.records.get(batch.key)) is not None and record.block_number <= end
-            }
-            # A batch that was voided behind that block is voided in its record, and its event is still to come: so the
-            # record that is kept is the one that the history up to the block tells of.
-            kept = {key: item for key, item in records.items() if not item.revoked_at or key in history.voided}
-            state.remembered = Remembered(history, kept)
-        state.block = at
-        return view
-
-    def _view_of(
-        self, chain: Chain, at: BlockRef, history: History, questions: Questions, known: Remembered | None = None
-    ) -> ChainView:
-        told = history if self.issuers is None else history.only(self.issuers)
-        view = read_chain(chain, at, told, questions, known)
-        if view.unread:
-            self._incomplete.append(
-                f"Of {len(view.unread)} issuers with the most credentials, status words without an event were not "
-                f"read, the first being {hex_text(view.unread[0])}: name those that matter with --issuer."
-            )
-        if not view.next_index and self.named:
-            self._incomplete.append(
-                "Nothing was audited: no event of the contract is there. Either nothing was anchored yet, or the node "
-                "has pruned them, or --from-block is too late. Name issuers with --issuer."
-            )
-        return view
-
-    def _gone(self, state: AuditState, before: Remembered | None, view: ChainView) -> None:
-        """What an earlier audit saw final, and is gone. It stays the yardstick until it is there again."""
-        seen = [*state.lost, *(before.history.batches if before else ())]
-        lost = [batch for batch in dict.fromkeys(seen) if view.records.get(batch.key) is None]
-        mine = [batch for batch in lost if self.issuers is None or batch.key.issuer in self.issuers]
-        state.lost = [batch for batch in lost if batch in mine or batch in state.lost]
-        self._findings += gone_anchors(mine)
-        self._findings += gone_statuses(state.revoked, state.voided, view)
-
-    def _compare(self, view: ChainView, questions: Questions, others: Iterable[NamedChain]) -> None:
-        known = self.state.remembered if self.state and not self.full else None
-        same_questions = replace(questions, batches={*questions.batches, *view.records}, issuers=view.next_index)
-        for item in others:
-            try:
-                at = item.chain.block(view.block.number)
-                if at is None:
-                    raise ChainUnreachable(f"it has no block {view.block.number}")
-                self._findings += compare_blocks(view.block, at, item.name)  # it may show no more of another one
-                same = known if known is not None and _is_canonical(item.chain, known, at) else None
-                history = read_history(item.chain, at, self.first_block, same.history if same else None)
-                other = self._view_of(item.chain, at, history, same_questions, same)
-            except (WrongContract, WrongChain) as error:
-                self._disagree(item, "the same contract of every node", error)
-            except ChainError as error:
-                self._incomplete.append(f"{item.name} could not be compared: {error}")
-            else:
-                self._findings += compare_nodes(view, other, item.name)
-
-    def _audit_published(self, view: ChainView, publications: Sequence[_Publication]) -> None:
+    def _audit_published(self, view: ChainView, publications: Sequence[Publication]) -> None:
         self._published = audit = MaterialAudit(
             view,
             self._is_newer,
@@ -348,11 +183,11 @@ class Auditing:
             else:
                 self._findings.append(elsewhere)
         for item in here:
-            self._findings += audit.add(item.material, item.listing)
+            self._findings += audit.add(item.material, item.listing, self.tell)
         for item in here:
             if isinstance(item.material, IssuerMaterial) and item.told:
                 listed = {batch.key.issuer for batch in item.listing.batches}
-                self._findings += issuers.add(item.material, item.issuers, listed)
+                self._findings += issuers.add(item.material, item.issuers, listed, self.tell)
         if here:
             self._registries = registries
             for item in here:
@@ -381,6 +216,8 @@ class Auditing:
 
     def _audit_bundles(self, view: ChainView) -> None:
         paths = self._files(self.bundles, bundle_files)
+        if paths:
+            self.tell(f"{len(paths):,} files with bundles")
         leaves = self._published.leaves if self._published else {}
         found = self._issuers.documents if self._issuers and self.signatures else {}
         documents = {key: dict(item.content) for key, item in found.items()} if self.signatures else None
@@ -417,6 +254,7 @@ class Auditing:
 
     def _audit_promises(self, view: ChainView) -> None:
         paths = self._files(self.promises, promise_files)
+        self.tell("Promises")
         self._promises = audit = PromiseFiles(view, self._registries, self.issuers)
         self._findings += audit.run(paths, self._published.leaves if self._published else {})
         self._incomplete += audit.incomplete
@@ -457,23 +295,3 @@ class Auditing:
             incomplete=tuple(dict.fromkeys(self._incomplete)),
             figures=figures_of(view, self._times, accepted, valid_from) if view else None,
         )
-
-
-def _is_canonical(chain: Chain, known: Remembered, at: BlockRef) -> bool:
-    block = known.history.block
-    if block is None or block.number > at.number:
-        return False
-    return _has(chain, block)
-
-
-def _has(chain: Chain, block: BlockRef) -> bool:
-    found = chain.block(block.number)
-    return found is not None and found.hash == block.hash
-
-
-def _settled(chain: Chain, at: BlockRef) -> BlockRef | None:
-    """The newest block, not above ``at``, that a reorganisation no longer reaches."""
-    final = chain.finalized()
-    if final is None:
-        return chain.block(at.number - _SETTLED) if at.number > _SETTLED else None
-    return final if final.number <= at.number else chain.block(at.number)

@@ -91,7 +91,9 @@ class MaterialAudit:
         observed = f"{chain_text(listing.chain_id)}, {hex_text(listing.contract)}"
         return find("other_chain", expected, observed, Where(source=material.name))
 
-    def add(self, material: Material, listing: Listing) -> Iterator[Finding]:
+    def add(
+        self, material: Material, listing: Listing, tell: Callable[[str], None] = lambda _: None
+    ) -> Iterator[Finding]:
         view = self._view
         audit = PublishedAudit(view, material.name, self._since)
         read = _Read(material.name, audit, {}, {})
@@ -102,7 +104,9 @@ class MaterialAudit:
         stamps: dict[BatchKey, bytes | None] = {}
         on_chain = view.batches()
         later = 0
-        for said in [*listing.batches, *_placed(listing, view)]:
+        batches = [*listing.batches, *_placed(listing, view)]
+        for number, said in enumerate(batches, 1):
+            tell(f"Leaves of batch {number:,} of {len(batches):,} in {material.name}")
             record = on_chain.get(said.key)
             batch = self._not_newer(said) if record is not None and not record.revoked_at else said
             if record is None and batch.claimed and later < _LATER:

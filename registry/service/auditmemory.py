@@ -17,10 +17,12 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
 from types import TracebackType
+from typing import BinaryIO
 
 from registry.core.audit import BatchKey
 from registry.core.audit_chain import ChainView
@@ -301,16 +303,25 @@ class BundleMemory:
 
 
 class _Replacement:
-    """A file beside another one, which takes its place when it is whole."""
+    """A file beside another one, which takes its place when it is whole.
+
+    Where it cannot be written (a full disk), that is said once, and the other file stays as it was: an audit does not
+    end because it cannot be made shorter.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        self._path, self._temporary = path, Path(name)
-        self._file = os.fdopen(descriptor, "wb")
+        self._path = path
+        self._temporary: Path | None = None
+        self._file: BinaryIO | None = None
         self._digest = sha256()
         self._buffer = bytearray()
         self.length = self.count = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            self._temporary, self._file = Path(name), os.fdopen(descriptor, "wb", buffering=0)
+        except OSError as error:
+            self._give_up(error)
 
     def write(self, data: bytes) -> None:
         self.length += len(data)
@@ -319,21 +330,41 @@ class _Replacement:
             self._flush()
 
     def commit(self) -> None:
-        """Ends it with its digest. Raises OSError; the other file is then as it was."""
+        """Ends it with its digest."""
         self._flush()
-        self._file.write(self._digest.digest())
-        self._file.close()
-        self._temporary.replace(self._path)
+        self._put(self._digest.digest())
+        if self._file is not None and self._temporary is not None:
+            try:
+                self._file.close()
+                self._temporary.replace(self._path)
+            except OSError as error:
+                self._give_up(error)
 
     def abandon(self) -> None:
         """Nothing is left of it, unless it has taken the other one's place."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        file, self._file = self._file, None
+        with suppress(OSError):
+            if file is not None:
+                file.close()
+            if self._temporary is not None:
+                self._temporary.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         self._digest.update(self._buffer)
-        self._file.write(self._buffer)
+        self._put(bytes(self._buffer))
         self._buffer.clear()
+
+    def _put(self, data: bytes) -> None:
+        try:
+            rest = memoryview(data)
+            while self._file is not None and rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        _log.warning("%s cannot be written (%s): the next audit reads bundles again.", self._path, error.strerror)
+        self.abandon()
 
 
 def _read(path: Path) -> bytes | None:

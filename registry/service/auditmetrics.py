@@ -23,15 +23,22 @@ class AuditMetrics:
         self._rounds = Counter("registry_audit_rounds", "audits made", ["result"], registry=self.registry)
         self._events = Counter("registry_audit_events", "findings reported", ["event"], registry=self.registry)
         self._findings = Gauge("registry_audit_findings", "findings open", ["severity"], registry=self.registry)
-        self._block = Gauge("registry_audit_block", "number of the audited block", registry=self.registry)
-        self._finished = Gauge(
-            "registry_audit_finished_timestamp_seconds",
-            "end of the last audit that could finish",
-            registry=self.registry,
-        )
-        self._credentials = Gauge("registry_audit_credentials", "credentials anchored", registry=self.registry)
-        self._leaves = Gauge("registry_audit_leaves", "published leaves that are the anchored", registry=self.registry)
-        self._webhook = Gauge("registry_audit_webhook_ok", "1: the webhook took everything", registry=self.registry)
+        self._block = self._gauge("block", "number of the audited block")
+        self._finished = self._gauge("finished_timestamp_seconds", "end of the last audit that could finish")
+        self._credentials = self._gauge("credentials", "credentials anchored")
+        self._leaves = self._gauge("leaves", "published leaves that are the anchored")
+        self._webhook = self._gauge("webhook_ok", "1: the webhook took everything")
+
+    def _gauge(self, name: str, what: str) -> Callable[[float], None]:
+        """It is there from its first value on: a 0 before that would be an alarm."""
+        made: list[Gauge] = []
+
+        def set_(value: float) -> None:
+            if not made:
+                made.append(Gauge(f"registry_audit_{name}", what, registry=self.registry))
+            made[0].set(value)
+
+        return set_
 
     def observe(self, done: Round) -> None:
         report = done.report
@@ -39,14 +46,15 @@ class AuditMetrics:
         for event in done.events:
             self._events.labels(event["event"]).inc()
         for severity in Severity:
-            self._findings.labels(severity.value.lower()).set(report.count(severity))
+            self._findings.labels(severity.value.lower()).set(done.open[severity])
         if report.block is not None:
-            self._block.set(report.block.number)
+            self._block(report.block.number)
         if not report.incomplete:
-            self._finished.set(self._clock())
-        self._credentials.set(report.credentials)
-        self._leaves.set(report.leaves)
-        self._webhook.set(done.delivered)
+            self._finished(self._clock())
+        if report.code_hash is not None:  # otherwise the chain was not read, and nothing is known of either
+            self._credentials(report.credentials)
+            self._leaves(report.leaves)
+        self._webhook(done.delivered)
 
     def serve(self, port: int) -> tuple[int, Callable[[], None]]:
         """Serves them on loopback; the port (0: a free one), and how to stop. Raises OSError if the port is taken."""

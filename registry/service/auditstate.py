@@ -5,6 +5,7 @@ ones, and a file about bundles (``auditmemory``). All can be deleted: without th
 has nothing to compare with; what the others hold is read again.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,8 @@ __all__ = ["AuditState", "Listed", "SeenKey", "SeenTemplate", "StateFile"]
 _TYPE = "AuditState"
 _VERSION = 4
 _MAX_BYTES = 1 << 30
+
+_log = logging.getLogger(__name__)
 
 ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
 
@@ -118,6 +121,7 @@ class StateFile:
         self._path = path
         self._write = write
         self._leaves = path.with_name(f"{path.name}.leaves")
+        self._told = False
         self.bundles = path.with_name(f"{path.name}.bundles")
 
     def load(self, chain_id: int, contract: bytes) -> AuditState:
@@ -139,7 +143,10 @@ class StateFile:
         return state
 
     def save(self, state: AuditState) -> None:
-        """A crash before the end leaves the former state: what it reported is then reported again, never lost."""
+        """A crash before the end leaves the former state: what it reported is then reported again, never lost.
+
+        Raises OSError.
+        """
         self._write(self._path, orjson.dumps(_state_to_json(state)))
 
     def leaves(self, key: BatchKey, size: int, digest: bytes) -> bytes | None:
@@ -151,7 +158,15 @@ class StateFile:
         return found if found is not None and sha256(found).digest() == digest else None
 
     def keep_leaves(self, key: BatchKey, leaves: bytes) -> None:
-        self._write(self._leaves / leaves_path(key), leaves)
+        """Where they cannot be written (a full disk), that is said once: the next audit reads them again."""
+        try:
+            self._write(self._leaves / leaves_path(key), leaves)
+        except OSError as error:
+            if not self._told:
+                _log.warning(
+                    "%s cannot be written (%s): the next audit reads leaves again.", self._leaves, error.strerror
+                )
+            self._told = True
 
 
 def _state_to_json(state: AuditState) -> dict[str, Any]:

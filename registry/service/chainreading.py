@@ -1,8 +1,9 @@
 """Reading the contract for an audit: its whole state at one block, and its history, of which nothing is read twice."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import TypeVar
 
 from anchors.base import (
     BatchAnchored,
@@ -24,9 +25,14 @@ __all__ = ["History", "Questions", "Remembered", "block_times", "read_chain", "r
 
 _RANGE = 2_000  # blocks in one question
 _WORDS = 500  # status words in one question
+_PARTS = 20  # of these at once: half a megabyte of answers
+_AT_ONCE = 1_000  # questions that are handed to the node's client at once
 _UNTOUCHED = 1 << 20  # words that no event touched, of issuers that nobody named: 268 million credentials
 _TIMES = 200  # blocks that are asked for their time, at most
 _AGAIN = 16  # records that are known already and read again in each audit
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Word = tuple[bytes, int]
 
@@ -151,10 +157,16 @@ class Questions:
     named: Collection[bytes] | None = None
 
 
-def read_history(chain: Chain, at: BlockRef, first_block: int, known: History | None = None) -> History:
-    """``known`` extended to ``at``, or all from ``first_block`` on. Raises ChainError.
+def read_history(
+    chain: Chain,
+    at: BlockRef,
+    first_block: int,
+    known: History | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> History:
+    """``known`` extended to ``at``, or all from ``first_block`` on. ``tell`` is told how far it is. Raises ChainError.
 
-    What is known has to be of the chain's own branch: see ``still_canonical``.
+    What is known has to be of the chain's own branch: see ``_is_canonical`` in auditing.
     """
     history = known.copy() if known else History()
     start = history.block.number + 1 if history.block else first_block
@@ -163,6 +175,7 @@ def read_history(chain: Chain, at: BlockRef, first_block: int, known: History | 
         if since > start:
             start = history.since = since
     for first in range(start, at.number + 1, _RANGE):
+        tell(f"Events from block {first:,} of {at.number:,} on")
         for event in chain.read_events(first, min(first + _RANGE - 1, at.number)):
             history.add(event)
     _check_block(chain, at)
@@ -199,7 +212,7 @@ def read_chain(
     code_hash = chain.check()
     wanted, named = questions.batches, questions.named
     issuers = sorted({*history.issuers, *(key.issuer for key in wanted), *(named or ()), *questions.issuers})
-    next_index = {issuer: chain.read_issuer(issuer, at).next_index for issuer in issuers}
+    next_index = _asked(issuers, lambda part: chain.read_next_indexes(part, at))
     told = dict.fromkeys(issuers, 0)
     for key, size in {batch.key: batch.size for batch in history.batches}.items():
         told[key.issuer] += size
@@ -207,9 +220,11 @@ def read_chain(
     # Where the events account for every index, the contract has no other batch: no need to ask for what is only said.
     keys |= {key for key in wanted if told[key.issuer] < next_index[key.issuer]}
     known = _still_good(remembered, history, at) if remembered else {}
-    records: dict[BatchKey, BatchRecord | None] = {
-        key: known.get(key) or chain.read_record(key.issuer, key.root, key.first, at) for key in sorted(keys)
-    }
+    fresh = _asked(
+        sorted(keys - known.keys()),
+        lambda part: chain.read_records([(key.issuer, key.root, key.first) for key in part], at),
+    )
+    records: dict[BatchKey, BatchRecord | None] = {key: known.get(key) or fresh[key] for key in sorted(keys)}
     anchors = {batch.block_number for batch in history.batches if batch.key not in known}
     voids = {number for key, number in history.voided.items() if key not in known}
     spans, untouched = _spans(records, next_index, named)
@@ -229,10 +244,10 @@ def read_chain(
         voided_in=history.voided,
         claims=tuple(history.claims),
         blocks=chain.read_blocks(anchors | voids),
-        claimed={
-            claim: chain.read_claim(claim.issuer, claim.did, claim.document_hash, at)
-            for claim in dict.fromkeys(history.claims)
-        },
+        claimed=_asked(
+            list(dict.fromkeys(history.claims)),
+            lambda part: chain.read_claims([(claim.issuer, claim.did, claim.document_hash) for claim in part], at),
+        ),
         unread=untouched,
         first_event=history.first,
         since=history.since,
@@ -255,6 +270,15 @@ def _still_good(remembered: Remembered, history: History, at: BlockRef) -> dict[
     )
     again = {*order[:_AGAIN], *since}
     return {key: record for key, record in remembered.records.items() if key not in again}
+
+
+def _asked(wanted: Sequence[K], ask: Callable[[Sequence[K]], Sequence[V]]) -> dict[K, V]:
+    """Answers by what was asked. A node that fails is asked again for some of it, not for all."""
+    found: dict[K, V] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        found.update(zip(part, ask(part), strict=True))
+    return found
 
 
 def _check_block(chain: Chain, at: BlockRef) -> None:
@@ -291,9 +315,13 @@ def _set_words(
     wanted: dict[bytes, set[int]] = {issuer: set().union(*found) for issuer, found in spans.items()}
     for issuer, number in touched:
         wanted.setdefault(issuer, set()).add(number)
+    parts: list[tuple[bytes, list[int]]] = []
     for issuer, found in wanted.items():
         numbers = sorted(found)
-        for start in range(0, len(numbers), _WORDS):
-            for number, words in chain.read_words(issuer, numbers[start : start + _WORDS], at).items():
+        parts += [(issuer, numbers[start : start + _WORDS]) for start in range(0, len(numbers), _WORDS)]
+    for start in range(0, len(parts), _PARTS):
+        some = parts[start : start + _PARTS]
+        for (issuer, _), words_by_number in zip(some, chain.read_words_of(some, at), strict=True):
+            for number, words in words_by_number.items():
                 if words.revoked or words.suspended:
                     yield (issuer, number), words

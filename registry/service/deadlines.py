@@ -6,6 +6,7 @@ requests knows a time-out between two bytes only. Here a timer ends the connecti
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -25,6 +26,7 @@ class Deadline:
     def __init__(self, session: requests.Session) -> None:
         self._socket: socket.socket | None = None
         self._was_cut = False
+        self._end = 0.0
         self._lock = threading.Lock()
         for scheme in ("http://", "https://"):
             session.mount(scheme, _Adapter(self))
@@ -33,25 +35,46 @@ class Deadline:
     def within(self, seconds: float) -> Iterator[None]:
         """After so many seconds the connection is cut. Raises TimeoutError then: what was read may be cut off too."""
         self._was_cut = False
-        timer = threading.Timer(seconds, self._cut)
-        timer.daemon = True
-        timer.start()
+        self._end = time.monotonic() + seconds
+        done = threading.Event()
+        guard = threading.Thread(target=self._guard, args=(done,), daemon=True)
+        guard.start()
         try:
             yield
+        except Exception as error:
+            if self._was_cut:
+                raise TimeoutError from error
+            raise
         finally:
-            timer.cancel()
-            timer.join()
+            done.set()
+            guard.join()
         if self._was_cut:
             raise TimeoutError
+
+    def extend(self, seconds: float) -> None:
+        """Puts the end off by so many seconds."""
+        self._end += seconds
+
+    def _guard(self, done: threading.Event) -> None:
+        while (left := self._end - time.monotonic()) > 0:
+            if done.wait(left):
+                return
+        self._cut()
 
     def watch(self, connection: socket.socket | None) -> None:
         with self._lock:
             self._socket = connection
+            if self._was_cut:  # the time was up before there was anything to cut
+                self._shut()
 
     def _cut(self) -> None:
-        self._was_cut = True
-        with self._lock, suppress(OSError):  # the other side may be first
-            if self._socket is not None:
+        with self._lock:
+            self._was_cut = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # the other side may be first
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 

@@ -8,25 +8,19 @@ is ever taken for "nothing there".
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3
 
 from registry.core.audit import BatchKey
-from registry.core.audit_published import PublishedBatch
-from registry.core.canonical import MAX_INTEGER, parse_json
-from registry.core.errors import InputError, RegistryError, ShapeError
+from registry.core.errors import InputError
 from registry.core.merkle import HASH_BYTES
-from registry.core.model import Anchor
-from registry.core.notation import parse_chain, parse_hex, parse_time, short
-from registry.core.shape import Shape
+from registry.core.notation import short
 from registry.service.deadlines import Deadline
 from registry.service.publishedissuers import (
     ISSUERS,
@@ -44,6 +38,19 @@ from registry.service.publishedissuers import (
     parse_templates_page,
     template_path,
 )
+from registry.service.publishedlisting import (
+    LISTING,
+    MAX_LISTING_BYTES,
+    MAX_PAGE_BYTES,
+    STATES,
+    TYPE,
+    Listing,
+    MaterialMalformed,
+    MaterialUnavailable,
+    Unplaced,
+    listing_of_pages,
+    parse_listing,
+)
 from registry.service.stamps import stamp_of
 
 __all__ = [
@@ -54,56 +61,12 @@ __all__ = [
 
 T = TypeVar("T")
 
-LISTING = "registry.json"
 DOCUMENT = "did.json"
-TYPE = "PublishedBatches"
-STATES = ("anchored", "voided")
-MAX_LISTING_BYTES = 384 << 20
-MAX_BATCHES = 1_000_000
-_MAX_COMMAS = 10 * (MAX_BATCHES + 1)
-MAX_LEAVES = 1 << 24  # the contract's limit for one batch
-_MAX_PAGE_BYTES = 8 << 20
-_PAGE = 1_000
 _CHUNK = 1 << 16
 _TIMEOUT_SECONDS = 30.0  # without a byte
 _PATIENCE = 3  # requests in a row that a server may leave unanswered
 _BYTES_PER_SECOND = 20_000  # slower than that is a refusal
 _OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
-_FINAL = "FINAL"
-_ANCHORED = ("ANCHORED", _FINAL)
-_NOT_YET = ("SEALED", "AWAITING_SIGNATURE", "SUBMITTED")
-
-_DELAY = "declaredDelaySeconds"
-
-_bare_hash = partial(parse_hex, length=HASH_BYTES, prefix="")
-_address = partial(parse_hex, length=20)
-
-
-class MaterialUnavailable(RegistryError):
-    """The material did not answer, so nothing was learnt of it: the audit cannot finish."""
-
-
-class MaterialMalformed(InputError):
-    """The material answered with something that it must not be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unplaced:
-    """A batch that a registry lists and does not hold for anchored: the listing does not name the issuer's address."""
-
-    root: bytes
-    first: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What is said to be published, on which chain and in which contract."""
-
-    chain_id: int
-    contract: bytes
-    batches: tuple[PublishedBatch, ...]
-    unplaced: tuple[Unplaced, ...] = ()
 
 
 class Material(Protocol):
@@ -163,7 +126,7 @@ class FolderMaterial:
         data = self._read(LISTING, MAX_LISTING_BYTES)
         if data is None:
             raise MaterialUnavailable(f"There is no {LISTING} in {self._folder}: name the folder that holds it.")
-        return _parse_listing(data)
+        return parse_listing(data)
 
     def leaves(self, key: BatchKey, size: int) -> bytes | None:
         return self._read(leaves_path(key), size * HASH_BYTES)
@@ -268,7 +231,7 @@ class WebMaterial:
     def listing(self) -> Listing:
         data = self._get(LISTING, MAX_LISTING_BYTES)
         self._static = data is not None
-        return _parse_listing(data) if data is not None else self._pages()
+        return parse_listing(data) if data is not None else listing_of_pages(self._page)
 
     def leaves(self, key: BatchKey, size: int) -> bytes | None:
         path = leaves_path(key) if self._static else f"v1/batches/{key.root.hex()}/{key.first}/leaves"
@@ -315,39 +278,12 @@ class WebMaterial:
         path = template_path(issuer.address, template.digest) if self._static else live
         return self._get(path, MAX_TEMPLATE_BYTES)
 
-    def _pages(self) -> Listing:
-        batches: list[PublishedBatch] = []
-        unplaced: list[Unplaced] = []
-        places: set[tuple[int, bytes]] = set()
-        cursor: str | None = None
-        for _ in range(MAX_BATCHES // _PAGE):
-            query = f"?limit={_PAGE}" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
-            data = self._get(f"v1/batches{query}", _MAX_PAGE_BYTES)
-            if data is None:
-                raise MaterialUnavailable(f"{self.name} has neither {LISTING} nor /v1/batches.")
-            page = _page(data)
-            places.add(_place_of(page.get("network")))
-            cursor = page.get("next")
-            if cursor is not None and (not isinstance(cursor, str) or not 0 < len(cursor) <= 100):
-                raise MaterialMalformed("the cursor of the next page is none")
-            for item in page["batches"]:
-                found = _api_batch(item)
-                if isinstance(found, PublishedBatch):
-                    places.add(_place_of(item["anchor"].get("network")))
-                if isinstance(found, PublishedBatch):
-                    batches.append(found)
-                elif found is not None:
-                    unplaced.append(found)
-            if cursor is None:
-                break
-            if not page["batches"]:
-                raise MaterialMalformed("an empty page names a next one")
-        else:
-            raise MaterialMalformed(f"more than {MAX_BATCHES} batches are listed, or the pages never end")
-        if len(places) != 1:
-            raise MaterialMalformed("the batches are said to be in different contracts")
-        [(chain_id, contract)] = places
-        return Listing(chain_id, contract, tuple(batches), tuple(unplaced))
+    def _page(self, cursor: str | None, size: int) -> bytes:
+        query = f"?limit={size}" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
+        data = self._get(f"v1/batches{query}", MAX_PAGE_BYTES)
+        if data is None:
+            raise MaterialUnavailable(f"{self.name} has neither {LISTING} nor /v1/batches.")
+        return data
 
     def _get(self, path: str, limit: int) -> bytes | None:
         """The body, at most ``limit + 1`` bytes of it; None if there is nothing (404, 410).
@@ -366,11 +302,9 @@ class WebMaterial:
         return found
 
     def _asked(self, path: str, limit: int) -> bytes | None:
-        seconds = self._timeout + limit / _BYTES_PER_SECOND
-        deadline = time.monotonic() + seconds
         headers = {"Accept": "application/json" if path.partition("?")[0].endswith((".json", "batches")) else "*/*"}
         try:
-            with self._deadline.within(seconds), closing(self._ask(path, headers)) as response:
+            with self._deadline.within(self._timeout), closing(self._ask(path, headers)) as response:
                 if response.status_code in (404, 410):
                     return None
                 if response.is_redirect or 300 <= response.status_code < 400:
@@ -379,10 +313,10 @@ class WebMaterial:
                     raise MaterialUnavailable(f"{self.name} answers {short(path)} with HTTP {response.status_code}.")
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise MaterialMalformed(f"{short(path)} came compressed, which was not asked for")
-                return self._read(response, limit, deadline)
+                return self._read(response, limit)
+        except TimeoutError as error:
+            raise MaterialUnavailable(f"{self.name} is too slow to be read.") from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if time.monotonic() > deadline:
-                raise MaterialUnavailable(f"{self.name} is too slow to be read.") from error
             if error.args and isinstance(getattr(error.args[0], "reason", None), urllib3.exceptions.NewConnectionError):
                 message = f"{self.name} cannot be reached: look at the address, or try again later."
                 raise MaterialUnavailable(message) from error
@@ -394,30 +328,13 @@ class WebMaterial:
             f"{self._base}/{path}", headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
         )
 
-    def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
+    def _read(self, response: requests.Response, limit: int) -> bytes:
+        """What has come puts the end off: who sends nothing is not waited for as if it were a large file."""
         body = bytearray()
         while len(body) <= limit and (chunk := response.raw.read1(_CHUNK)):
             body += chunk
-            if time.monotonic() > deadline:
-                raise MaterialUnavailable(f"{self.name} is too slow to be read.")
-        return bytes(body[: limit + 1])
-
-
-def _parse_listing(data: bytes) -> Listing:
-    """docs/spec/published.md"""
-    if data.count(b"{") > MAX_BATCHES + 1 or data.count(b"[") > 1 or data.count(b",") > _MAX_COMMAS:
-        # Counted before it is parsed: what is small as text can be large as objects.
-        raise MaterialMalformed(f"{LISTING} lists more than {MAX_BATCHES} batches, or something else than batches")
-    try:
-        shape = Shape(parse_json(data, MAX_LISTING_BYTES), ShapeError)
-        shape.constant("type", TYPE)
-        shape.constant("version", 1)
-        chain_id, contract = shape.text("chain", parse_chain), shape.text("contract", _address)
-        batches = tuple(_listed(item) for item in shape.inners("batches", 0, MAX_BATCHES))
-        shape.finish()
-    except InputError as error:
-        raise MaterialMalformed(f"{LISTING} cannot be read: {error}") from error
-    return Listing(chain_id, contract, batches)
+            self._deadline.extend(len(chunk) / _BYTES_PER_SECOND)
+        return bytes(memoryview(body)[: limit + 1])
 
 
 def _parse_issuers(data: bytes) -> PublishedIssuers:
@@ -425,86 +342,3 @@ def _parse_issuers(data: bytes) -> PublishedIssuers:
         return parse_issuers(data)
     except InputError as error:
         raise MaterialMalformed(f"{ISSUERS} cannot be read: {error}") from error
-
-
-def _listed(shape: Shape) -> PublishedBatch:
-    key = BatchKey(
-        issuer=shape.text("issuer", _address),
-        first=shape.integer("first", 0, MAX_INTEGER),
-        root=shape.text("root", _bare_hash),
-    )
-    batch = PublishedBatch(
-        key,
-        shape.integer("size", 1, MAX_LEAVES),
-        revoked=shape.text("state", _is_voided),
-        accepted_from=shape.text("acceptedFrom", parse_time) if "acceptedFrom" in shape else None,
-        declared_delay=shape.integer(_DELAY, 0, MAX_INTEGER) if _DELAY in shape else None,
-        erased=shape.integer("erased", 0, MAX_LEAVES) if "erased" in shape else None,
-    )
-    shape.finish()
-    return batch
-
-
-def _is_voided(state: str) -> bool:
-    if state not in STATES:
-        raise InputError(f"a state is one of {', '.join(STATES)}")
-    return state == STATES[1]
-
-
-def _page(data: bytes) -> dict[str, Any]:
-    try:
-        page = parse_json(data, _MAX_PAGE_BYTES)
-    except InputError as error:
-        raise MaterialMalformed(f"a page of /v1/batches cannot be read: {error}") from error
-    if not isinstance(page, dict) or not isinstance(page.get("batches"), list) or len(page["batches"]) > _PAGE:
-        raise MaterialMalformed("a page of /v1/batches is no page of batches")
-    return page
-
-
-def _place_of(network: object) -> tuple[int, bytes]:
-    if not isinstance(network, Mapping):
-        raise MaterialMalformed("it is not said on which chain the batches are")
-    chain, contract = network.get("chain"), network.get("contract")
-    if not isinstance(chain, str) or not isinstance(contract, str):
-        raise MaterialMalformed("it is not said on which chain the batches are")
-    try:
-        return parse_chain(chain), _address(contract)
-    except InputError as error:
-        raise MaterialMalformed(f"the chain or the contract of the batches cannot be read: {error}") from error
-
-
-def _api_batch(item: object) -> PublishedBatch | Unplaced | None:
-    """A batch as GET /v1/batches lists it; members that mean nothing to an auditor may come and go."""
-    if not isinstance(item, Mapping):
-        raise MaterialMalformed("a listed batch is no object")
-    root, first, size, state, anchor = (item.get(name) for name in ("root", "first", "size", "state", "anchor"))
-    if type(first) is not int or type(size) is not int or first < 0 or not 0 < size <= MAX_LEAVES:
-        raise MaterialMalformed("a listed batch has no first index or no size")
-    try:
-        packed = _bare_hash(root if isinstance(root, str) else "")
-        if state in _ANCHORED:
-            anchor = anchor if isinstance(anchor, Mapping) else {}
-            issuer = anchor.get("issuer")
-            key = BatchKey(_address(issuer if isinstance(issuer, str) else ""), first, packed)
-            accepted, delay, voided = (item.get(name) for name in ("acceptedFrom", _DELAY, "voided"))
-            return PublishedBatch(
-                key,
-                size,
-                revoked=voided if isinstance(voided, bool) else None,
-                accepted_from=parse_time(accepted) if isinstance(accepted, str) else None,
-                declared_delay=delay if type(delay) is int and delay >= 0 else None,
-                anchor=_final_anchor(key, anchor) if state == _FINAL else None,
-            )
-    except InputError as error:
-        raise MaterialMalformed(f"a listed batch cannot be read: {error}") from error
-    return Unplaced(packed, first, size) if state in _NOT_YET else None
-
-
-def _final_anchor(key: BatchKey, anchor: Mapping[str, Any]) -> Anchor | None:
-    """Where the batch is said to be anchored, if that is said. Raises InputError."""
-    moment, number, *hashes = (anchor.get(name) for name in ("anchoredAt", "blockNumber", "transaction", "blockHash"))
-    if not isinstance(moment, str) or type(number) is not int or not all(isinstance(item, str) for item in hashes):
-        return None
-    chain_id, contract = _place_of(anchor.get("network"))
-    transaction, block = (parse_hex(str(item), HASH_BYTES) for item in hashes)
-    return Anchor(chain_id, contract, key.issuer, key.first, parse_time(moment), transaction, number, block)

@@ -143,8 +143,8 @@ def _audit_tables(
 def _with_records(view: ChainView, chain: Chain, stored: Iterable[StoredBatch]) -> ChainView:
     """Whatever became of its event: the node may have given it up."""
     keys = [batch.key for batch in stored if batch.key not in view.records]
-    found = {key: chain.read_record(key.issuer, key.root, key.first, view.block) for key in keys}
-    return replace(view, records={**view.records, **found})
+    found = chain.read_records([(key.issuer, key.root, key.first) for key in keys], view.block) if keys else []
+    return replace(view, records={**view.records, **dict(zip(keys, found, strict=True))})
 
 
 def _settled(connection: Connection, tip: BlockRef | None) -> int:

@@ -5,18 +5,21 @@ A round reports before it writes its state. So a crash can report something twic
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
-from registry.core.audit import finding_to_json, fingerprint
+from registry.core.audit import Severity, finding_to_json, fingerprint
 from registry.core.errors import InputError
 from registry.core.notation import chain_text, hex_text
 from registry.service.auditreport import RESULTS, AuditReport
 from registry.service.auditstate import AuditState, StateFile
+from registry.service.deadlines import Deadline
 
 __all__ = ["Round", "Watch", "Webhook", "changes"]
 
@@ -30,11 +33,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """``delivered``: False if the webhook did not take everything; it gets the rest in the next round."""
+    """``delivered``: False if the webhook did not take everything; it gets the rest in the next round. ``open``: how
+    many findings stand, those among them that an audit that could not finish did not look at.
+    """
 
     report: AuditReport
     events: tuple[dict[str, Any], ...]
     delivered: bool
+    open: Mapping[Severity, int]
 
 
 def changes(state: AuditState, report: AuditReport) -> list[dict[str, Any]]:
@@ -84,6 +90,8 @@ class Webhook:
         self._name = f"The webhook on {host}"  # the rest of the address may be a secret
         self._wait = wait
         self._timeout = timeout
+        self._session = requests.Session()
+        self._deadline = Deadline(self._session)
 
     def deliver(self, events: list[dict[str, Any]], report: AuditReport) -> list[dict[str, Any]]:
         """Those that it did not take."""
@@ -100,13 +108,17 @@ class Webhook:
             if attempt and self._wait(2.0 ** (attempt - 1)):
                 return False
             try:
-                with requests.post(
-                    self._url, json=body, timeout=self._timeout, allow_redirects=False, stream=True
-                ) as response:
-                    if 200 <= response.status_code < 300:
-                        return True
-                    reason = f"HTTP {response.status_code}"
-            except requests.exceptions.RequestException as error:
+                with (
+                    self._deadline.within(self._timeout),
+                    self._session.post(
+                        self._url, json=body, timeout=self._timeout, allow_redirects=False, stream=True
+                    ) as response,
+                ):
+                    status = response.status_code
+                if 200 <= status < 300:
+                    return True
+                reason = f"HTTP {status}"
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 reason = type(error).__name__
             _log.warning("%s did not take the events (%s).", self._name, reason)
         return False
@@ -130,7 +142,9 @@ class Watch:
         self._webhook = webhook
 
     def round(self) -> Round:
-        """One audit. Raises OSError if the state cannot be written."""
+        """One audit. Where the state cannot be written, the next round tries again; what is new is told once all the
+        same, and a second time only if this program ends before.
+        """
         state = self._state
         report = self._audit(state)
         events = changes(state, report)
@@ -141,8 +155,14 @@ class Watch:
             if len(state.pending) > _WAITING:
                 _log.error("The webhook missed %d events for good.", len(state.pending) - _WAITING)
                 state.pending = state.pending[-_WAITING:]
-        self._file.save(state)
-        return Round(report, tuple(events), not state.pending)
+        try:
+            self._file.save(state)
+        except OSError as error:
+            _log.error("The state cannot be written (%s); the next round tries again.", error)
+        found = Counter(str(finding["severity"]) for finding in state.findings.values())
+        return Round(
+            report, tuple(events), not state.pending, {severity: found[severity.value] for severity in Severity}
+        )
 
     def run(
         self, stop: threading.Event, every: float, on_round: Callable[[Round], None] = lambda _: None

@@ -74,6 +74,26 @@ def test_state_is_read_at_the_block_asked_for(backend: Any) -> None:
     assert chain.next_nonce(me, at=after) == chain.next_nonce(me) - 1
 
 
+def test_many_are_read_as_each_one_is(backend: Any) -> None:
+    me, other, chain = backend.signer.address, b"\x77" * 20, backend.chain
+    backend.send(AnchorBatch(me, ROOT, 0, 300))
+    before = chain.head()
+    backend.send(AnchorBatch(me, OTHER, 300, 5))
+    backend.send(Revoke(me, (0, 1), (3, 4)))
+    backend.send(SetDid(me, "did:web:example.org", b"\x33" * 32))
+    assert chain.read_next_indexes([other, me]) == [0, 305]
+    assert chain.read_next_indexes([other, me], before) == [0, 300]
+    batches = [(me, OTHER, 300), (other, ROOT, 0), (me, ROOT, 0)]
+    assert chain.read_records(batches) == [chain.read_record(*batch) for batch in batches]
+    assert [record is None for record in chain.read_records(batches, before)] == [True, True, False]
+    claims = [(me, "did:web:example.org", b"\x55" * 32), (me, "did:web:example.org", b"\x33" * 32)]
+    assert chain.read_claims(claims) == [0, chain.read_claim(*claims[1])] != [0, 0]
+    wanted = [(me, [1, 0]), (other, [7]), (me, []), (me, range(600))]
+    assert chain.read_words_of(wanted) == [chain.read_words(issuer, words) for issuer, words in wanted]
+    assert chain.read_words_of(wanted[:1]) == [{0: StatusWords(3, 0), 1: StatusWords(4, 0)}]
+    assert chain.read_words_of(wanted[:1], before) == [{0: StatusWords(0, 0), 1: StatusWords(0, 0)}]
+
+
 def test_a_block_that_is_not_the_chains_is_out_of_reach(backend: Any) -> None:
     head = backend.chain.head()
     with pytest.raises(ChainUnreachable):

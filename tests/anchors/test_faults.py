@@ -63,6 +63,8 @@ def everything(local: Any, chain: EthereumChain) -> list[Callable[[], Any]]:
         lambda: chain.read_issuer(me, at=head),
         lambda: chain.read_roles(me, me),
         lambda: chain.read_record(me, ROOT, 0),
+        lambda: chain.read_records([(me, ROOT, 0)] * 2),
+        lambda: chain.read_next_indexes([me]),
         lambda: chain.read_words(me, [0]),
         lambda: chain.read_evidence([EvidenceQuery(me, ROOT, 0, (0,))]),
         lambda: chain.read_events(0, head.number),
@@ -453,6 +455,22 @@ def test_a_node_without_eip_1898_is_asked_by_number(local: Any, open_chain: Any,
     assert chain.read_record(me, ROOT, 0, at=head) is not None
     # Not tried by hash again, but the block's hash is looked up each time.
     assert node.calls[seen:] == [["eth_call"], ["eth_getBlockByNumber"]]
+
+
+def test_a_thousand_questions_are_ten_requests(local: Any, open_chain: Any, faulty_node: Any) -> None:
+    node = faulty_node(local.node)
+    chain = open_chain(node.url)
+    me, head = local.signer.address, local.chain.head()
+    chain.check()
+    for ask in (
+        lambda: chain.read_next_indexes([me] * 1000, head),
+        lambda: chain.read_records([(me, ROOT, 0)] * 1000, head),
+        lambda: chain.read_claims([(me, "did:web:example.org", ROOT)] * 1000, head),
+        lambda: chain.read_words_of([(me, [0])] * 1000, head),
+    ):
+        seen = len(node.calls)
+        assert len(ask()) == 1000
+        assert len(node.calls) - seen == 10
 
 
 def test_a_block_that_changes_while_it_is_read_by_number(local: Any, open_chain: Any, faulty_node: Any) -> None:

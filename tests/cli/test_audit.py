@@ -1,6 +1,8 @@
 """`registry audit` and `publish` on the embedded chain."""
 
+import errno
 import json
+import re
 import shutil
 import signal
 import socket
@@ -117,6 +119,58 @@ def test_a_page_for_people(cli: Cli, folder: Path, tmp_path: Path) -> None:
     assert 'data-result="clean"' in page.read_text()
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_page_that_cannot_be_written_loses_no_report(cli: Cli, folder: Path, tmp_path: Path, lost: bool) -> None:
+    if lost:
+        shutil.rmtree(folder / "leaves")
+    answer = cli("audit", "--published", folder, "--html", tmp_path, "--json")
+    assert (answer.json["result"], answer.exit_code) == (("findings", 1) if lost else ("clean", 3))
+    assert f"The page was not written: The system refuses: Is a directory ({tmp_path})." in answer.stderr
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_state_that_cannot_be_written_loses_no_report(
+    cli: Cli, folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    def full(path: Path, content: bytes) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("registry.wiring.auditing.write_if_changed", full)
+    if lost:
+        shutil.rmtree(folder / "leaves")
+    state = tmp_path / "audit.state"
+    answer = cli("audit", "--published", folder, "--credentials", data / "bundles", "--state", state, "--json")
+    assert (answer.json["result"], answer.exit_code) == (("findings", 1) if lost else ("clean", 3))
+    assert f"No space left on device ({state}). Make room there" in answer.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_full_disk_behind_stdout_is_no_finding(data: Path, folder: Path, options: list[str]) -> None:
+    command = [Path(sys.executable).parent / "registry", "audit", "--published", folder, "--data", data, *options]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, "Traceback" in done.stderr, "No space left" in done.stderr) == (3, False, True)
+
+
+def test_the_cron_line_of_the_docs_raises_the_alarm(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs/auditing.md").read_text("utf-8")
+    [block] = re.findall(r"```cron\n(.*?)```", document, re.DOTALL)
+    path, line = block.strip().splitlines()
+    assert path.startswith("PATH=")
+    command = line.split(maxsplit=5)[5].replace("/var/lib/audit", str(tmp_path))
+    command = command.replace("https://node.example", "http://127.0.0.1:9").replace("0x…", "0x" + "11" * 20)
+    mail = tmp_path / "bin" / "mail"
+    mail.parent.mkdir()
+    mail.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/sent; cat >> {tmp_path}/sent\n')
+    mail.chmod(0o755)
+    environment = {"PATH": f"{Path(sys.executable).parent}:{mail.parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    subject, body = (tmp_path / "sent").read_text().split("\n", 1)
+    assert subject == "-s audit: 3 you@example.org"
+    assert "No node says on which chain it is" in json.loads(body)["detail"]
+
+
 def test_the_summary_counts_by_kind(cli: Cli, folder: Path) -> None:
     shutil.rmtree(folder / "leaves")
     answer = cli("audit", "--published", folder)
@@ -183,6 +237,13 @@ def test_a_mistake_is_named(cli: Cli, arguments: list[str], exit_code: int, says
     done = cli("audit", *arguments)
     assert done.exit_code == exit_code
     assert says in " ".join((done.stdout + done.stderr).replace("│", " ").split())
+
+
+def test_events_from_a_block_that_is_not_there_yet_are_not_clean(cli: Cli, folder: Path) -> None:
+    answer = cli("audit", "--published", folder, "--from-block", "1000000", "--json")
+    assert answer.exit_code == 3
+    assert "block 1000000 is above the audited one" in answer.json["incomplete"][0]
+    assert "--from-block" in answer.json["incomplete"][0]
 
 
 def test_a_port_that_is_taken_is_named(cli: Cli) -> None:

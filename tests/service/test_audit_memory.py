@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -22,7 +23,7 @@ from registry.core.model import BatchRecord, BlockRef
 from registry.service import auditbundles, auditmemory
 from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
 from registry.service.auditmemory import Grounds
-from registry.service.auditstate import StateFile
+from registry.service.auditstate import AuditState, StateFile
 from registry.service.published import FolderMaterial
 from registry.service.watching import changes
 from registry.wiring.files import write_if_changed
@@ -126,6 +127,30 @@ def test_the_second_time_no_bundle_is_read(auditor: Auditor) -> None:
     assert auditor.same() == []
     assert written(auditor) == before
     assert auditor.audit().bundles == 13
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "/nowhere/at/all"])
+def test_a_memory_that_cannot_be_written_is_as_it_was(
+    auditor: Auditor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    first = text(auditor.audit())
+    before, beside = auditor.memory.read_bytes(), sorted(auditor.memory.parent.iterdir())
+    make = tempfile.mkstemp
+
+    def mkstemp(**options: Any) -> tuple[int, str]:
+        descriptor, name = make(**options)
+        os.close(descriptor)
+        try:
+            return os.open(place, os.O_WRONLY), name
+        except FileNotFoundError:
+            Path(name).unlink()
+            raise
+
+    monkeypatch.setattr(auditmemory.tempfile, "mkstemp", mkstemp)
+    assert text(auditor._auditing(state=AuditState(1, b""), file=auditor.file, full=True).run()) == first
+    assert caplog.text.count("cannot be written") == 1
+    assert "the next audit reads bundles again" in caplog.text
+    assert (auditor.memory.read_bytes(), sorted(auditor.memory.parent.iterdir())) == (before, beside)
 
 
 def test_a_bundle_takes_some_hundred_bytes(auditor: Auditor) -> None:
@@ -571,7 +596,7 @@ def test_a_crash_loses_nothing(auditor: Auditor, when: str, monkeypatch: pytest.
         else:
             done = auditmemory.BundleMemory.close
             patch.setattr(auditmemory.BundleMemory, "close", lambda self: crash(done(self)))
-        with pytest.raises(InterruptedError):
+        with pytest.raises(KeyboardInterrupt):
             auditor.audit()
     assert (auditor.memory.read_bytes() == before) is (when != "after it was renamed")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -581,7 +606,7 @@ def test_a_crash_loses_nothing(auditor: Auditor, when: str, monkeypatch: pytest.
 
 
 def crash(*_: Any) -> None:
-    raise InterruptedError
+    raise KeyboardInterrupt
 
 
 def test_without_bundles_the_memory_stays(auditor: Auditor) -> None:

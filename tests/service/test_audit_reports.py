@@ -13,7 +13,7 @@ import pytest
 
 from registry.core.audit import Where, find
 from registry.core.audit_figures import Delays, Series, figures_of
-from registry.service.auditcharts import series_chart
+from registry.service.auditcharts import delays_chart, series_chart, severity_chart
 from registry.service.audithtml import report_to_html
 from registry.service.auditing import AuditReport, report_to_json
 from registry.service.chainreading import read_chain, read_history
@@ -160,6 +160,18 @@ def test_delays_are_counted_by_class() -> None:
         delays.add(seconds, 2)
     delays.merge([1] * 8)
     assert delays.counts == [5, 3, 1, 1, 1, 1, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("period", "unit"), [(3600, "hour"), (86_400, "day"), (7 * 86_400, "week"), (60 * 86_400, "60 days")]
+)
+def test_charts_name_what_they_count_and_by_what(period: int, unit: str) -> None:
+    chart = series_chart(Series(0, period, (1, 0, 7000)), "Issued")
+    assert f">credentials per {unit}</text>" in chart
+    assert ">time (UTC)</text>" in chart
+    assert f'aria-label="Issued: 7,001 in all, 7,000 credentials per {unit} at most"' in chart
+    assert ">credentials</text>" in delays_chart([1] * 8, "Delay")
+    assert ">findings</text>" in severity_chart([("INFO", 2)], "Findings")
 
 
 def test_a_chart_of_nothing_says_so() -> None:

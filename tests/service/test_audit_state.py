@@ -1,10 +1,13 @@
 """Audits that remember: what is not read again, what must not have changed, and watching."""
 
+import contextlib
+import errno
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -51,7 +54,8 @@ class Auditor:
     def __init__(self, house: House, folder: Path, place: Path) -> None:
         self.house = house
         self.folder = folder
-        self.file = StateFile(place / "state.json", write_if_changed)
+        self.path = place / "state.json"
+        self.file = StateFile(self.path, write_if_changed)
         self.asked: list[str] = []
         self.read: list[int] = []
         house.chain.fault = lambda name, when: self.asked.append(name) if when == "before" else None
@@ -375,6 +379,28 @@ def shown(told: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(event["event"], event["finding"]["code"]) for event in told]
 
 
+def test_a_disk_that_is_full_for_a_while_stops_no_watching(auditor: Auditor, caplog: pytest.LogCaptureFixture) -> None:
+    full = True
+
+    def write(path: Path, content: bytes) -> bool:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_if_changed(path, content)
+
+    auditor.file = StateFile(auditor.path, write)
+    bend(auditor.folder, lambda listing: listing["batches"].pop())
+    watching, told = watch(auditor)
+    watching.round()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]  # leaves, of which more; the state
+    watching.round()
+    assert shown(told) == [("new", "leaves_missing")]
+    full = False
+    watching.round()
+    again, told = watch(auditor)
+    again.round()
+    assert told == []
+
+
 def test_only_what_is_new_is_told_also_after_a_restart(auditor: Auditor) -> None:
     watching, told = watch(auditor)
     watching.round()
@@ -507,17 +533,55 @@ def test_a_webhook_that_is_down_and_one_that_is_none(auditor: Auditor) -> None:
             Webhook(url, lambda _: False)
 
 
+def test_a_webhook_that_trickles_its_answer_is_cut(auditor: Auditor) -> None:
+    stop = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while not stop.wait(0.05):
+                with contextlib.suppress(OSError):
+                    self.wfile.write(b"x: y\r\n")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        report = auditor.audit()
+        begun = time.monotonic()
+        assert Webhook(url, lambda _: True, timeout=0.5).deliver([{}], report) == [{}]  # one try
+        took = time.monotonic() - begun
+        stop.set()
+        server.shutdown()
+    assert took < 4  # 100 headers take five seconds, and more are refused
+
+
 def test_metrics(auditor: Auditor) -> None:
     metrics = AuditMetrics(lambda: 1_800_000_000)
     port, end = metrics.serve(0)
     try:
+        place = f"http://127.0.0.1:{port}/metrics"
+        with urlopen(place) as answer:
+            before = answer.read().decode()
         watching, _ = watch(auditor)
         bend(auditor.folder, lambda listing: listing["batches"].pop())
         metrics.observe(watching.round())
-        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        with urlopen(place) as answer:
             text = answer.read().decode()
+        auditor.house.chain.unreachable = True
+        metrics.observe(watching.round())
+        with urlopen(place) as answer:
+            blind = answer.read().decode()
     finally:
         end()
+    samples = [line.split("{")[0].split()[0] for line in before.splitlines() if not line.startswith("#")]
+    assert samples == []  # a timestamp of 0, or a webhook that is not ok, would be an alarm
+    assert 'registry_audit_rounds_total{result="incomplete"} 1.0' in blind
+    for line in text.splitlines():
+        if line.startswith(("registry_audit_findings", "registry_audit_leaves", "registry_audit_credentials")):
+            assert line in blind.splitlines()
     assert 'registry_audit_findings{severity="critical"} 1.0' in text
     assert 'registry_audit_rounds_total{result="findings"} 1.0' in text
     assert "registry_audit_finished_timestamp_seconds 1.8e+09" in text

@@ -78,6 +78,33 @@ def test_a_clean_registry(house: House, folder: Path, tmp_path: Path) -> None:
     assert report.block == house.chain.head()
 
 
+def test_it_tells_what_it_does(house: House, folder: Path) -> None:
+    said: list[str] = []
+    Auditing([NamedChain("node", house.chain)], [FolderMaterial(folder)], tell=said.append).run()
+    head = house.chain.head().number
+    assert [text.replace(str(folder), "DIR") for text in said] == [
+        "What DIR lists",
+        f"Events from block 0 of {head} on",
+        "Records of 3 batches",
+        *(f"Leaves of batch {number} of 3 in DIR" for number in (1, 2, 3)),
+        *(f"Documents and lists of issuer {number} of 2 in DIR" for number in (1, 2)),
+    ]
+
+
+def test_a_node_is_asked_for_many_at_once(house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    read = house.chain.read_records
+
+    def read_records(batches: Any, at: Any = None) -> Any:
+        asked.append(len(batches))
+        return read(batches, at)
+
+    monkeypatch.setattr(house.chain, "read_records", read_records)
+    monkeypatch.setattr("registry.service.chainreading._AT_ONCE", 2)
+    assert audit(house.chain, folder).exit_code == 0
+    assert asked == [2, 1]
+
+
 def test_the_same_audit_gives_the_same_report(house: House, folder: Path) -> None:
     leaf_files(folder)[0].unlink()
     first, second = (report_to_json(audit(house.chain, folder)) for _ in range(2))

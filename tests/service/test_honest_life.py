@@ -12,6 +12,7 @@ from sqlalchemy import delete, update
 from anchors.base import AnchorBatch, ContractCall, Revoke, RevokeBatch, SetDid, SetSuspension
 from registry.core.audit import KINDS, Severity
 from registry.core.canonical import canonicalize, parse_json
+from registry.core.credential import unix_time
 from registry.core.notation import hex_text
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import AuditState, StateFile
@@ -22,7 +23,6 @@ from registry.service.published import open_material
 from registry.standards.did.document import Account
 from registry.standards.did.hosted import build_did_document
 from registry.standards.proofs.creating import add_proofs
-from registry.standards.proofs.moments import parse_moment
 from registry.store.tables import credentials, status_requests
 from registry.wiring.files import write_if_changed
 from support.audits import Prepared, audit, bend, codes, copied, listing, prepare, publish
@@ -342,7 +342,7 @@ def test_a_list_is_not_dated_later_than_the_chain_was_read(house: House, folder:
     house.clock.advance(3_600)
     publish(house, folder)
     path = folder / "status" / address(house).hex() / "revocation" / "0.json"
-    made = parse_moment(json.loads(path.read_bytes())["validFrom"])
+    made = unix_time(json.loads(path.read_bytes())["validFrom"])
     assert made is not None
     assert made < house.chain.tip.ref.timestamp
     house.chain.mine()

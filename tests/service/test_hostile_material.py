@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from registry.service.auditing import Auditing, AuditReport, NamedChain
+from registry.service.deadlines import Deadline
 from registry.service.published import WebMaterial
 from support.audits import Prepared, audit, bend, codes, copied, leaf_files, prepare, publish
 from support.house import House
@@ -250,7 +252,7 @@ def test_chunks_of_one_byte(house: House, serve: Callable[[Handler], str]) -> No
     assert time.monotonic() - started < 10
 
 
-def test_headers_that_trickle(house: House, serve: Callable[[Handler], str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_that_trickle(house: House, serve: Callable[[Handler], str]) -> None:
     gone = threading.Event()
 
     def handle(request: http.server.BaseHTTPRequestHandler) -> None:
@@ -259,14 +261,34 @@ def test_headers_that_trickle(house: House, serve: Callable[[Handler], str], mon
             request.wfile.write(b"b")
 
     material = WebMaterial(serve(handle), timeout=0.2)
-    started = time.monotonic()
-    monkeypatch.setattr("registry.service.published._BYTES_PER_SECOND", 1 << 30)
+    started = time.monotonic()  # what a listing of full size would take is not granted before anything of it is there
     report = Auditing([NamedChain("node", house.chain)], [material]).run()
     gone.set()
     material.close()
     assert report.exit_code == 3
     assert "too slow" in report.incomplete[0]
     assert time.monotonic() - started < 5
+
+
+def test_a_time_that_is_up_before_there_is_a_connection(serve: Callable[[Handler], str]) -> None:
+    def handle(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+        for _ in range(100):
+            time.sleep(0.05)
+            request.wfile.write(b"b")
+
+    with requests.Session() as session:
+        deadline, url = Deadline(session), serve(handle)
+        started = time.monotonic()
+
+        def late() -> None:
+            with deadline.within(0.001):
+                time.sleep(0.1)
+                session.get(url, timeout=10)
+
+        with pytest.raises(TimeoutError):
+            late()
+    assert time.monotonic() - started < 3
 
 
 # --- how much memory ------------------------------------------------------------------------------------------------

@@ -219,6 +219,24 @@ class FakeChain:
     def read_words(self, issuer: bytes, words: Sequence[int], at: BlockRef | None = None) -> dict[int, StatusWords]:
         return self._words(self._state(at), issuer, words)
 
+    # Each one counts as a question, as it does for a node.
+
+    def read_next_indexes(self, issuers: Sequence[bytes], at: BlockRef | None = None) -> list[int]:
+        return [self.read_issuer(issuer, at).next_index for issuer in issuers]
+
+    def read_records(
+        self, batches: Sequence[tuple[bytes, bytes, int]], at: BlockRef | None = None
+    ) -> list[BatchRecord | None]:
+        return [self.read_record(*batch, at) for batch in batches]
+
+    def read_claims(self, claims: Sequence[tuple[bytes, str, bytes]], at: BlockRef | None = None) -> list[int]:
+        return [self.read_claim(*claim, at) for claim in claims]
+
+    def read_words_of(
+        self, wanted: Sequence[tuple[bytes, Sequence[int]]], at: BlockRef | None = None
+    ) -> list[dict[int, StatusWords]]:
+        return [self.read_words(issuer, words, at) for issuer, words in wanted]
+
     @_asked
     def read_evidence(self, queries: Sequence[EvidenceQuery]) -> list[AnchorEvidence]:
         final = None if self.finalized_lag is None else max(0, len(self.blocks) - 1 - self.finalized_lag)

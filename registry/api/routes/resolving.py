@@ -9,9 +9,9 @@ from registry.api.openapi import errors
 from registry.api.paths import ListNumber, TemplateKey
 from registry.api.ports import RegistryDep
 from registry.core.canonical import canonicalize
+from registry.core.credential import unix_time
 from registry.service.errors import BadRequestError
 from registry.service.templaterecords import TemplateRecords
-from registry.standards.proofs.moments import parse_moment
 
 router = APIRouter(tags=["public"])
 
@@ -91,7 +91,7 @@ def read_template(registry: RegistryDep, name: str, key: TemplateKey, request: R
 
 def _moment(text: str) -> int:
     """RFC 3339 section 5.6: with its offset."""
-    moment = parse_moment(text)
+    moment = unix_time(text)
     if moment is None or not (text.endswith("Z") or text[-6:-5] in ("+", "-")):
         message = (
             "timestamp is a date and time with its offset, such as 2026-11-22T20:00:00Z; a + in it is sent as %2B."

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from registry.core.canonical import canonicalize
+from registry.core.credential import unix_time
 from registry.core.errors import InputError
 from registry.core.notation import short
 from registry.standards.did.errors import DidDocumentError
-from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.multibase import parse_base58
 from registry.standards.proofs.publickey import PublicKey, PublicKeyError, UnsupportedKey, ed25519_key
 from registry.standards.proofs.report import KeyProblem, ProofCode, VerificationKey
@@ -131,7 +131,7 @@ def _key(method: Mapping[str, Any], purposes: frozenset[str]) -> VerificationKey
     moments: dict[str, int] = {}
     for name in ("created", "expires", "revoked"):
         if name in method:
-            moment = parse_moment(method[name])
+            moment = unix_time(method[name])
             if moment is None:
                 return KeyProblem(ProofCode.KEY_MALFORMED, f"{name} of the verification method is no date and time.")
             moments[name] = moment

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.core.canonical import parse_json
+from registry.core.credential import unix_time
 from registry.core.errors import InputError, JsonError
 from registry.core.notation import LAST_SECOND, short, time_text
 from registry.standards.proofs.jws import JwsRefused, parse_part, read_algorithm
-from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.publickey import KeyKind, PublicKey, PublicKeyError, UnsupportedKey
 from registry.standards.proofs.report import KeyProblem, ProofCode, ProofOutcome, ProofReport, ResolveKey
 from registry.standards.proofs.verifying import check_key
@@ -228,6 +228,6 @@ def _same_time(claims: Mapping[str, Any], claim: str, credential: dict[str, Any]
     if not present:
         credential[names[0]] = time_text(int(value))
     for name in present:
-        moment = parse_moment(credential[name])
+        moment = unix_time(credential[name])
         if moment is not None and moment != int(value):
             raise _Fault(ProofCode.CLAIMS_DIFFER, f"The claim {claim} and {name} are different times.")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.core.canonical import canonicalize
+from registry.core.credential import unix_time
 from registry.core.errors import InputError, JsonError
 from registry.core.notation import short
 from registry.standards.contexts import ContextError
 from registry.standards.proofs.expanding import Expander, default_expander
 from registry.standards.proofs.jsonld import JsonLdFault
 from registry.standards.proofs.jws import JwsRefused, parse_detached
-from registry.standards.proofs.moments import parse_moment
 from registry.standards.proofs.multibase import parse_base58
 from registry.standards.proofs.publickey import KeyKind
 from registry.standards.proofs.rdfc import TooComplex
@@ -186,7 +186,7 @@ class _Judge:
         moments = {}
         for name in ("created", "expires"):
             if name in proof:
-                moments[name] = parse_moment(proof[name])
+                moments[name] = unix_time(proof[name])
                 if moments[name] is None:
                     raise _Fault(ProofCode.BAD_DATE, f"{name} is no date and time (xsd:dateTimeStamp).")
         created, expires = moments.get("created"), moments.get("expires")
