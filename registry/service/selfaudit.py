@@ -14,30 +14,28 @@ import orjson
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
-from anchors.base import Chain, Revoke, SetDid, SetSuspension
+from anchors.base import Chain, SetDid
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
     Lookups,
-    OwnWords,
     StoredBatch,
     StoredCredential,
     StoredIssuer,
-    StoredStatus,
     anchored_as,
     audit_erasures,
     audit_open_rows,
     audit_rows,
-    audit_statuses,
     audit_stored_batches,
     audit_stored_issuers,
 )
 from registry.core.audit_published import PublishedBatch
-from registry.core.model import BlockRef, StatusWords
+from registry.core.model import BlockRef
 from registry.core.notation import short
-from registry.core.status import ENTRIES_PER_WORD, word_and_mask
+from registry.core.status import ENTRIES_PER_WORD
 from registry.service import operations
-from registry.service.auditcopies import Followed, audit_copies, followed, words_of
+from registry.service.auditcopies import Followed, audit_copies, followed
+from registry.service.auditrequests import audit_requests
 from registry.service.auditrows import (
     StoredIssuers,
     Unreadable,
@@ -56,15 +54,13 @@ from registry.service.health import chain_read
 from registry.service.intake import COMMITMENT, ISSUED, SECURED, SIGNED, UNSIGNED
 from registry.service.issuers import SELF, SIGNS_HERE
 from registry.store.database import AnyRow, Database
-from registry.store.tables import batches, credentials, did_documents, issuers, status_requests, templates
+from registry.store.tables import batches, credentials, did_documents, templates
 
 __all__ = ["audit_database"]
 
 _PAGE = 1_000
 _LARGEST_BATCH = 1 << 24  # the contract's own limit
 _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
-_BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
-_REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL", "SUPERSEDED")
 _STATES = ("LIVE", "RESERVED", *TOMBSTONES)
 _FORMS = (SIGNED, UNSIGNED, SECURED, ISSUED)  # whose content is stored
 _MADE_HERE = (SIGNED, UNSIGNED, ISSUED)
@@ -133,7 +129,7 @@ def _audit_tables(
     yield from readable(audit_stored_issuers(view, _issuers(connection, issuers_, anchored, strangers, said)))
     yield from readable(_audit_calls(connection, known))
     yield from readable(_audit_erasures(connection, known, declared))
-    yield from readable(_audit_statuses(connection, addresses, view, lookups, behind=behind))
+    yield from readable(audit_requests(connection, addresses, view, lookups, behind=behind))
     yield from readable(audit_copies(connection, view, ours, lookups, read.tip))
     yield from readable(_templates(connection, addresses))
     yield from readable(_documents(connection, addresses))
@@ -195,24 +191,6 @@ def _references(connection: Connection) -> Iterator[Finding]:
         yield find("database_unreadable", f"rows that name rows of {parent}", observed, Where(source=table))
 
 
-def _audit_statuses(
-    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups, *, behind: bool
-) -> Iterator[Finding]:
-    asked, shown = _requests(connection, addresses, view, lookups, behind=behind)
-    own = OwnWords(_newest(words_of(connection)), _unasked(connection, addresses, asked))
-    yield from audit_statuses(view, shown, addresses.values(), own, lookups)
-    rows = connection.execute(
-        select(
-            status_requests.c.id, status_requests.c.issuer_id, credentials.c.issuer_id, credentials.c.credential_index
-        )
-        .join(credentials, credentials.c.id == status_requests.c.credential_id)
-        .where(status_requests.c.issuer_id != credentials.c.issuer_id)
-    )
-    for number, issuer, owner, index in rows:  # the call that it asks for would be about the other issuer's credential
-        where = Where(addresses.get(owner), index=index, source=f"status request {number}")
-        yield find("row_changed", f"a request of issuer {owner}", f"one of issuer {issuer}", where)
-
-
 def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
     rows = connection.execution_options(yield_per=_PAGE).execute(
         select(*as_they_are(templates, "id", "issuer_id", "name", "digest", "content")).order_by(templates.c.id)
@@ -245,10 +223,6 @@ def _documents(connection: Connection, addresses: Mapping[int, bytes]) -> Iterat
 
 def _former(digest: bytes) -> str:
     return f"a former DID document with SHA-256 {digest.hex()}"
-
-
-def _newest(changes: Mapping[tuple[bytes, int], list[tuple[int, StatusWords]]]) -> dict[tuple[bytes, int], StatusWords]:
-    return {word: states[-1][1] for word, states in changes.items()}
 
 
 def _ends(stored: Iterable[StoredBatch]) -> dict[bytes, int]:
@@ -395,105 +369,6 @@ def _other_name(document: Mapping[str, Any], name: object) -> tuple[str, str] | 
     if said == name or not isinstance(said, str) or said.startswith("data:"):
         return None  # an envelope: the credential's id is within it
     return f"id {short(said, 200)}, as in the credential", f"id {short(str(name), 200)}"
-
-
-def _requests(
-    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups, *, behind: bool
-) -> tuple[dict[tuple[int, str, int], int], list[StoredStatus]]:
-    """The bits that were asked for, by call, action and word; and what the requests that were done at the view's block
-    add up to, for each credential. ``behind``: see ``audit_stored_batches``.
-    """
-    names = ("id", "action", "state", "final_block", "operation_id", "requested_at")
-    # What waits for an issuer's own signature is not the registry's to send.
-    signs_itself = set(connection.scalars(select(issuers.c.id).where(issuers.c.mode == SELF)))
-    rows = connection.execute(
-        select(
-            *as_they_are(credentials, "issuer_id", "credential_index", "batch_id"),
-            *as_they_are(status_requests, *names),
-        )
-        .join(credentials, credentials.c.id == status_requests.c.credential_id)
-        .order_by(status_requests.c.id)
-    )
-    asked: dict[tuple[int, str, int], int] = defaultdict(int)
-    superseded: dict[tuple[bytes, int, int], list[tuple[int, str]]] = defaultdict(list)
-    shown: dict[tuple[bytes, int], list[Any]] = defaultdict(lambda: [False, None, None])
-    waiting: dict[tuple[bytes, int], dict[int, tuple[str, int]]] = defaultdict(dict)
-    for row in rows:
-        name = f"status request {row.id}"
-        if row.issuer_id not in addresses:
-            continue  # told elsewhere
-        if row.action not in _BITS or row.state not in _REQUESTS:
-            raise Unreadable(f"{name}: its action or state is none")
-        index = number_of(row.credential_index, name)
-        at = addresses[row.issuer_id], index
-        place, value = _BITS[row.action]
-        calls = [] if row.operation_id is None else [(row.operation_id, row.action)]
-        if row.state == "SUPERSEDED":  # only a later one makes it that: without one, its row was changed
-            superseded[*at, place] += calls
-            continue
-        if (row.state != "FINAL" and row.final_block is not None) or (row.state == "WAITING" and calls):
-            continue  # no row of the program's: as good as lost
-        word, mask = word_and_mask(index)
-        for call, action in [*superseded.pop((*at, place), ()), *calls]:
-            asked[call, action, word] |= mask
-        if row.batch_id is None:
-            continue
-        waiting[at].pop(place, None)
-        under_way = behind and row.state == "ON_CHAIN"
-        by = None if under_way else _done_by(row.state, row.final_block, name, view, lookups)
-        if row.state in ("WAITING", "SENT") and row.issuer_id not in signs_itself:
-            waiting[at][place] = (row.action, number_of(row.requested_at, name))
-        shown[at][place] = None if by is None else value
-        if place:
-            shown[at][2] = by if calls else None  # what no call belongs to never was on chain
-    found = []
-    for (issuer, index), (revoked, suspended, by) in sorted(shown.items()):
-        first = min(waiting[issuer, index].values(), key=lambda item: item[1], default=None)
-        found.append(StoredStatus(issuer, index, revoked, suspended, by, first))
-    return asked, found
-
-
-def _done_by(state: str, final_block: object, name: str, view: ChainView, lookups: Lookups) -> int | None:
-    """By which block a request is said to be on chain, at the audited one at the latest; None if it is not said.
-
-    What is called final in a block behind the audited one is the next audit's; a block that is not there hides nothing.
-    """
-    if state == "ON_CHAIN" or (state == "FINAL" and final_block is None):
-        return view.block.number
-    if state != "FINAL":
-        return None
-    number = number_of(final_block, name)
-    return number if number <= view.block.number else view.block.number if lookups.block_hash(number) is None else None
-
-
-def _unasked(
-    connection: Connection, addresses: Mapping[int, bytes], asked: Mapping[tuple[int, str, int], int]
-) -> dict[tuple[bytes, int], StatusWords]:
-    """Bits in this registry's own calls whose request is gone."""
-    found: dict[tuple[bytes, int], StatusWords] = {}
-    calls = operations.table.c
-    for item in operations.load(
-        connection, calls.kind.in_((operations.REVOKE, operations.SUSPEND)), calls.state != "CANCELLED"
-    ):
-        call = item.call
-        if item.issuer_id not in addresses:
-            continue
-        revoked = zip(call.words, call.masks, strict=True) if isinstance(call, Revoke) else ()
-        for word, mask in revoked:
-            _add(found, (addresses[item.issuer_id], word), mask & ~asked.get((item.id, "revoke", word), 0), 0)
-        masks = (
-            zip(call.words, call.set_masks, call.clear_masks, strict=True) if isinstance(call, SetSuspension) else ()
-        )
-        for word, set_, clear in masks:
-            lost = set_ & ~asked.get((item.id, "suspend", word), 0)
-            lost |= clear & ~asked.get((item.id, "reinstate", word), 0)
-            _add(found, (addresses[item.issuer_id], word), 0, lost)
-    return found
-
-
-def _add(found: dict[tuple[bytes, int], StatusWords], word: tuple[bytes, int], revoked: int, suspended: int) -> None:
-    before = found.get(word, StatusWords(0, 0))
-    found[word] = StatusWords(before.revoked | revoked, before.suspended | suspended)
 
 
 # --- the chain -------------------------------------------------------------------------------------------------------
