@@ -25,7 +25,7 @@ from registry.core.notation import chain_text, hex_text, moment_text, parse_chai
 from registry.service.chainreading import History, Remembered
 from registry.service.published import FolderMaterial, MaterialMalformed, MaterialUnavailable, leaves_path
 
-__all__ = ["AuditState", "Listed", "SeenKey", "StateFile"]
+__all__ = ["AuditState", "Listed", "SeenKey", "SeenTemplate", "StateFile"]
 
 _TYPE = "AuditState"
 _VERSION = 5
@@ -37,6 +37,18 @@ ListKey = tuple[str, bytes, str, int]  # publication, issuer, purpose, number
 
 _hash = partial(parse_hex, length=32, prefix="")
 _address = partial(parse_hex, length=20, prefix="")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTemplate:
+    """``served``: whether what was served had the digest. ``name``, ``first_used``: as it was listed, None if that is
+    not known.
+    """
+
+    digest: str
+    served: bool
+    name: str | None = None
+    first_used: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +85,8 @@ class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
     ``bases``: below which address they were, by name and issuer.
     ``keys``: of DID documents, by verification method; ``contexts``, ``schemas``: digests by publication and URL;
-    ``templates``: by publication, issuer and URL the digest, and whether what was served had it. ``delays``: what each
-    issuer declared, by publication.
+    ``templates``: by publication, issuer and URL what was said of each. ``delays``: what each issuer declared, by
+    publication.
 
     ``turns``: by publication, the last batch whose leaves were read again by turns.
 
@@ -99,7 +111,7 @@ class AuditState:
     keys: dict[tuple[str, str], dict[str, SeenKey]] = field(default_factory=dict)
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
     schemas: dict[tuple[str, str], str] = field(default_factory=dict)
-    templates: dict[tuple[str, bytes, str], tuple[str, bool]] = field(default_factory=dict)
+    templates: dict[tuple[str, bytes, str], SeenTemplate] = field(default_factory=dict)
     delays: dict[tuple[str, bytes], DeclaredDelays] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
@@ -206,8 +218,8 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
         "contexts": [[name, url, digest] for (name, url), digest in sorted(state.contexts.items())],
         "schemas": [[name, url, digest] for (name, url), digest in sorted(state.schemas.items())],
         "templates": [
-            [name, issuer.hex(), url, digest, served]
-            for (name, issuer, url), (digest, served) in sorted(state.templates.items())
+            [name, issuer.hex(), url, seen.digest, seen.served, seen.name, seen.first_used]
+            for (name, issuer, url), seen in sorted(state.templates.items())
         ],
         "delays": [[name, issuer.hex(), [*delays]] for (name, issuer), delays in sorted(state.delays.items())],
         "findings": dict(sorted(state.findings.items())),
@@ -255,6 +267,11 @@ def _key(key: BatchKey) -> list[Any]:
     return [key.issuer.hex(), key.first, key.root.hex()]
 
 
+def _template(digest: str, served: bool, name: str | None = None, first_used: int | None = None) -> SeenTemplate:
+    """Former versions of this program did not keep the last two."""
+    return SeenTemplate(digest, served, name if name is None else str(name), _moment(first_used))
+
+
 def _parse(data: bytes) -> AuditState:
     document = parse_json(data, _MAX_BYTES)
     try:
@@ -280,8 +297,8 @@ def _parse(data: bytes) -> AuditState:
         state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
         state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document["schemas"]}
         state.templates = {
-            (str(name), _address(issuer), str(url)): (str(digest), bool(served))
-            for name, issuer, url, digest, served in document["templates"]
+            (str(name), _address(issuer), str(url)): _template(str(digest), bool(served), *said)
+            for name, issuer, url, digest, served, *said in document["templates"]
         }
         state.delays = {
             (str(name), _address(issuer)): tuple((int(since), _moment(seconds)) for since, seconds in delays)
