@@ -38,8 +38,8 @@ NOWHERE = Where()
 class Examined(NamedTuple):
     """What one bundle shows by itself. ``identifier``: SHA-256 of issuer and id, None where it proves no place.
 
-    ``transaction``: the one that it names for a batch that the contract does not have. ``doubt``: what of it could not
-    be audited.
+    ``transaction``: the one that it names, where that did not anchor the batch. ``doubt``: what of it could not be
+    audited.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -189,9 +189,12 @@ class CredentialAudit:
             return Examined((missing,), where=where, transaction=anchor.transaction)
         credential = bundle.credential if clear is None else clear
         findings: list[Finding] = []
+        strange: bytes | None = None
         if anchor is not batch.located:
             findings += _about_batch(anchor, record, batch.told, where)
             batch.located = None if findings else anchor
+            if batch.told is not None and anchor.transaction != batch.told.transaction:
+                strange = anchor.transaction
         included, proof = _check_inclusion(bundle, batch, record.size, canonical, self._paths)
         if included is not None:
             expected = f"the leaf at {place.leaf_index} of {record.size}"
@@ -200,7 +203,7 @@ class CredentialAudit:
             expected = f"the proof of leaf {place.leaf_index} in a tree of {record.size}"
             findings.append(find("bundle_proof_wrong", expected, proof, where))
         if credential is None:
-            return Examined(tuple(findings), where=where)
+            return Examined(tuple(findings), where=where, transaction=strange)
         wrong = self._wrong_status(credential.get("credentialStatus", []), key.issuer, index)
         if wrong is not None:
             findings.append(find("status_index_differs", f"the bit of index {index}", wrong, where))
@@ -221,9 +224,9 @@ class CredentialAudit:
                 findings.append(told)
         name = credential.get("id")
         if not isinstance(name, str) or included is not None or record.revoked_at:  # what is void is issued no more
-            return Examined(tuple(findings), where=where, delay=late, doubt=doubt)
+            return Examined(tuple(findings), where=where, transaction=strange, delay=late, doubt=doubt)
         identifier = leaf.digest(key.issuer + name.encode("utf-8", "surrogatepass"))
-        return Examined(tuple(findings), identifier, short(name), where, None, late, doubt)
+        return Examined(tuple(findings), identifier, short(name), where, strange, late, doubt)
 
     def _batch(self, anchor: Anchor, root: bytes) -> _Batch:
         """Looked up once: bundles that name batches which do not exist are not remembered."""

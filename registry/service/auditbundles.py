@@ -142,7 +142,7 @@ class BundleAudit:
         return self.audit.note(item)
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
-        """Bundles of batches that the contract does not have: what became of the transaction that they name.
+        """Bundles that name a transaction which did not anchor their batch: what became of that.
 
         One that anchored another batch in the contract is no other contract's. Raises ChainError.
         """

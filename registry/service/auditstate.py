@@ -41,13 +41,13 @@ _address = partial(parse_hex, length=20, prefix="")
 
 @dataclass(frozen=True, slots=True)
 class SeenTemplate:
-    """``served``: whether what was served had the digest. ``name``, ``first_used``: as it was listed, None if that is
-    not known.
+    """``served``: whether what was served had the digest. ``name``, ``first_used`` (Unix seconds, None if that was not
+    said): as it was listed first.
     """
 
     digest: str
     served: bool
-    name: str | None = None
+    name: str
     first_used: int | None = None
 
 
@@ -267,11 +267,6 @@ def _key(key: BatchKey) -> list[Any]:
     return [key.issuer.hex(), key.first, key.root.hex()]
 
 
-def _template(digest: str, served: bool, name: str | None = None, first_used: int | None = None) -> SeenTemplate:
-    """Former versions of this program did not keep the last two."""
-    return SeenTemplate(digest, served, name if name is None else str(name), _moment(first_used))
-
-
 def _parse(data: bytes) -> AuditState:
     document = parse_json(data, _MAX_BYTES)
     try:
@@ -297,8 +292,8 @@ def _parse(data: bytes) -> AuditState:
         state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
         state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document["schemas"]}
         state.templates = {
-            (str(name), _address(issuer), str(url)): _template(str(digest), bool(served), *said)
-            for name, issuer, url, digest, served, *said in document["templates"]
+            (str(name), _address(issuer), str(url)): SeenTemplate(str(digest), bool(served), str(called), _moment(used))
+            for name, issuer, url, digest, served, called, used in document["templates"]
         }
         state.delays = {
             (str(name), _address(issuer)): tuple((int(since), _moment(seconds)) for since, seconds in delays)

@@ -123,9 +123,9 @@ class TemplateAudit:
             return
         yield from self._said(template, before, where)
         if self._state is not None:
-            seen = before or SeenTemplate(digest, False)
+            seen = before or SeenTemplate(digest, False, template.name)
             used = template.first_used if seen.first_used is None else seen.first_used
-            self._state.templates[key] = replace(seen, name=seen.name or template.name, first_used=used)
+            self._state.templates[key] = replace(seen, first_used=used)
         if skip:
             return
         data = material.template(issuer, template)
@@ -145,7 +145,7 @@ class TemplateAudit:
         """A registry that was restored may have used it for the first time again, and later; earlier it cannot be."""
         if before is None:
             return
-        if before.name not in (None, template.name):
+        if before.name != template.name:
             expected = f"the name {before.name}, as an earlier audit saw"
             yield find("template_changed", expected, f"the name {template.name}", where)
         earlier, now = before.first_used, template.first_used

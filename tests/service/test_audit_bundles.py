@@ -53,3 +53,18 @@ def test_a_transaction_that_went_elsewhere_is_looked_up(house: House, tmp_path: 
     at = bent.index(b'"transaction":"0x') + 17
     path.write_bytes(bent[:at] + sent.hex().encode() + bent[at + 64 :])
     assert set(codes(audit(house.chain, bundles=[path]))) == {"bundle_not_on_chain", "bundle_transaction_elsewhere"}
+
+
+def test_a_transaction_elsewhere_for_a_batch_that_is_anchored(house: House, tmp_path: Path) -> None:
+    """Also a bundle without anything else wrong; one of another batch here is another place, and no more."""
+    (_, data), *_, (_, other) = house.bundles.all()
+    at = data.index(b'"transaction":"0x') + 17
+    path = tmp_path / "bundle.json"
+    path.write_bytes(data[:at] + other[other.index(b'"transaction":"0x') + 17 :][:64] + data[at + 64 :])
+    assert codes(audit(house.chain, bundles=[path])) == ["bundle_location_differs"]
+    path.write_bytes(data[:at] + b"55" * 32 + data[at + 64 :])
+    assert codes(audit(house.chain, bundles=[path])) == ["bundle_location_differs"]
+    house.chain.foreign_transaction(b"\x77" * 20)
+    [sent] = house.chain.tip.transactions
+    path.write_bytes(data[:at] + sent.hex().encode() + data[at + 64 :])
+    assert set(codes(audit(house.chain, bundles=[path]))) == {"bundle_location_differs", "bundle_transaction_elsewhere"}
