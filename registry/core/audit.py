@@ -1,6 +1,6 @@
 """What an audit says: findings with stable codes (docs/auditing.md).
 
-The checks themselves stand beside: ``audit_chain``, ``audit_published``, ``audit_credentials``, ``audit_database``.
+The checks themselves stand beside, in modules named ``audit_*``.
 A finding states what was expected and what was observed. Whether somebody meant it is not for a program to say.
 """
 

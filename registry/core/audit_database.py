@@ -1,26 +1,21 @@
-"""Auditing a registry's own tables against the chain: rows against the leaves that were anchored."""
+"""Auditing a registry's own tables against the chain: its batches and its issuers.
+
+Beside it: ``audit_rows``, ``audit_requests``, ``audit_copies``.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from registry.core import leaf as leaves
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView, Claim
-from registry.core.audit_published import packed_root
-from registry.core.errors import ProofError
-from registry.core.merkle import HASH_BYTES
-from registry.core.model import BatchRecord, StatusWords
+from registry.core.model import BatchRecord
 from registry.core.notation import hex_text, short
-from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
-    "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "anchored_as",
-    "audit_erasures", "audit_open_rows", "audit_rows", "audit_statuses", "audit_stored_anchors", "audit_stored_batches",
-    "audit_stored_claims", "audit_stored_issuers", "audit_stored_words",
+    "Lookups", "StoredBatch", "StoredIssuer", "anchored_as", "audit_erasures", "audit_stored_batches",
+    "audit_stored_issuers",
 ]  # fmt: skip
-
-_DELAY = 86_400  # seconds after which a change of status that was asked for should be on chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +43,6 @@ class StoredBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredCredential:
-    """A row; ``name`` is the registry's own id. ``erased``: the row says erased or withdrawn. ``leaf``: as it stands in
-    the row. ``mixed_up``: what else of the row contradicts its batch or its content: what is expected, what is there.
-    ``says``: what its content says of its issuer, where this registry made it: where the status lists are, and whether
-    it was signed here.
-    """
-
-    name: str
-    index: int
-    erased: bool
-    content: bytes | None
-    salt: bytes | None
-    leaf: bytes | None = None
-    mixed_up: tuple[str, str] | None = None
-    says: tuple[str, bool] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class StoredIssuer:
     """``next_index``: the first index that is still to be given out. ``reached``: up to where its batches go.
     ``anchors``: an address of nobody here that anchored batches of it, if there is one. ``mixed_up``: what else of the
@@ -78,32 +55,6 @@ class StoredIssuer:
     reached: int
     anchors: bytes | None = None
     mixed_up: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStatus:
-    """What the database shows as done of one index; None where something is under way, or nobody ever asked.
-
-    ``by``: the block at which the suspension, or its end, was final. ``waiting``: what was asked for and has not been
-    sent (revoke, suspend, reinstate), and since when (Unix time).
-    """
-
-    issuer: bytes
-    index: int
-    revoked: bool | None
-    suspended: bool | None
-    by: int | None = None
-    waiting: tuple[str, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OwnWords:
-    """By (issuer, word number): ``followed`` is what the database read of the chain, ``unasked`` the bits in its own
-    calls that no request of its asked for: set or, for suspensions, set or cleared.
-    """
-
-    followed: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
-    unasked: Mapping[tuple[bytes, int], StatusWords] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,198 +228,13 @@ def audit_erasures(stored: Iterable[tuple[BatchKey, int]], declared: Mapping[Bat
             yield find("erased_undeclared", expected, observed, Where.batch(key))
 
 
-def audit_rows(
-    key: BatchKey,
-    size: int,
-    stored_leaves: bytes | None,
-    rows: Iterable[StoredCredential],
-    said: dict[tuple[str, bool], int] | None = None,
-) -> Iterator[Finding]:
-    """One batch: the rows that the database counts to it, in any order, against the leaves that hash to its root.
-
-    Leaves that do not are named; what the rows should be is then not known, and nothing is said of their content.
-    ``said`` is added to: what rows with the right content say of their issuer, each with the first index.
-    """
-    packed = stored_leaves or b""
-    trusted = len(packed) == size * HASH_BYTES and packed_root(packed) == key.root
-    if not trusted:
-        observed = "none" if stored_leaves is None else f"{len(stored_leaves) // HASH_BYTES} others"
-        yield find("stored_leaves_differ", f"{size} leaves with the root {key.root.hex()}", observed, Where.batch(key))
-    filled = bytearray(size)
-    for row in rows:
-        where = Where.batch(key, index=row.index, source=f"row {row.name}")
-        position = row.index - key.first
-        if 0 <= position < size:
-            if filled[position]:
-                yield find("row_index_changed", f"one row at index {row.index}", "another one", where)
-            filled[position] = 1
-        wrong = list(_row(row, key, packed if trusted else b"", where))
-        yield from wrong
-        if said is not None and row.says is not None and trusted and not wrong:
-            said.setdefault(row.says, row.index)
-    missing = filled.count(0)
-    if missing:
-        where = Where.batch(key, index=key.first + filled.index(0))
-        yield find("row_missing", f"{size} rows", f"{missing} places without a row", where)
-
-
-def audit_open_rows(
-    issuer: bytes,
-    next_index: int,
-    rows: Iterable[StoredCredential],
-    end: int | None = None,
-    lookups: Lookups | None = None,
-) -> Iterator[Finding]:
-    """What stands in no batch yet, in any order: each row has the leaf of its content, and together they have the last
-    indexes that were given out, without a gap. ``end``: where the issuer's last batch ends, None if that is not known;
-    what lies between is somebody else's, which the chain tells.
-    """
-    places = []
-    for row in rows:
-        where = Where(issuer, index=row.index, source=f"row {row.name}")
-        places.append(row.index)
-        if row.leaf is None or len(row.leaf) != HASH_BYTES:
-            yield find("row_changed", f"a leaf of {HASH_BYTES} bytes", "something else", where)
-        else:
-            yield from _row(row, BatchKey(issuer, row.index, b""), row.leaf, where)
-    places.sort()
-    given = [index for index in places if index < next_index]
-    first = given[0] if given else next_index
-    if end is not None and lookups is not None and first > end:
-        first = min(first, max(end, lookups.next_index(issuer)))
-    missing = next_index - first - len(given)
-    if missing > 0:
-        gap = next((at for at, index in enumerate(given, first) if at != index), first + len(given))
-        where = Where(issuer, index=gap)
-        yield find("row_missing", "a row for each index that was given out", f"{missing} without a row", where)
-    elif len(given) < len(places):
-        yield find("issuer_changed", f"next index {places[-1] + 1}", f"next index {next_index}", Where(issuer))
-
-
-def _row(row: StoredCredential, key: BatchKey, packed: bytes, where: Where) -> Iterator[Finding]:
-    """``packed``: the leaves of its batch, b"" if they are not known."""
-    if row.mixed_up is not None:
-        yield find("row_changed", *row.mixed_up, where)
-    if row.erased:
-        if row.content is not None or row.salt is not None:
-            yield find("erasure_incomplete", "neither content nor salt", "content or salt", where)
-        if packed and row.leaf is not None:
-            yield from _place(row.leaf, row, key, packed, where)
-    elif row.content is None or row.salt is None:
-        yield find("erased_without_tombstone", "content and salt, or a tombstone", "neither", where)
-    elif packed:
-        yield from _content(row.content, row.salt, row, key, packed, where)
-
-
-def _content(
-    content: bytes, salt: bytes, row: StoredCredential, key: BatchKey, packed: bytes, where: Where
-) -> Iterator[Finding]:
-    try:
-        leaf_hash = leaves.leaf_hash(leaves.commit(salt, leaves.digest(content)))
-    except ProofError as error:
-        yield find("row_changed", "the leaf that was anchored", str(error), where)
-        return
-    wrong = list(_place(leaf_hash, row, key, packed, where))
-    yield from wrong
-    if not wrong and row.leaf not in (None, leaf_hash):
-        yield find("row_changed", f"leaf {leaf_hash.hex()}", f"leaf {(row.leaf or b'').hex()} in the row", where)
-
-
-def _place(leaf_hash: bytes, row: StoredCredential, key: BatchKey, packed: bytes, where: Where) -> Iterator[Finding]:
-    """Whether a leaf is the anchored one at the index of its row."""
-    position, size = row.index - key.first, len(packed) // HASH_BYTES
-    anchored = packed[position * HASH_BYTES : (position + 1) * HASH_BYTES] if 0 <= position < size else b""
-    if leaf_hash == anchored:
-        return
-    at = _position(packed, leaf_hash)
-    if at is not None:
-        yield find("row_index_changed", f"index {key.first + at}", f"index {row.index}", where)
-    elif not anchored:
-        expected = f"an index from {key.first} to {key.first + size - 1}"
-        yield find("row_index_changed", expected, f"index {row.index}", where)
-    else:
-        yield find("row_changed", f"leaf {anchored.hex()}", f"leaf {leaf_hash.hex()}", where)
-
-
-def audit_statuses(
-    view: ChainView,
-    stored: Iterable[StoredStatus],
-    issuers: Iterable[bytes],
-    own: OwnWords | None = None,
-    lookups: Lookups | None = None,
-) -> Iterator[Finding]:
-    """``stored``: every index for which the database shows something; ``issuers``: for whom it issues.
-
-    ``lookups`` is asked only where chain and database differ: what is done may be newer than the audited block.
-    """
-    own = own or OwnWords()
-    known: set[tuple[bytes, int]] = set()
-    for item in stored:
-        known.add((item.issuer, item.index))
-        on_chain = view.status(item.issuer, item.index)
-        where = Where(item.issuer, index=item.index)
-        shown = (item.revoked, item.suspended)
-        now = on_chain
-        if lookups is not None and any(ours not in (None, bit) for ours, bit in zip(shown, on_chain, strict=True)):
-            now = lookups.status(item.issuer, item.index)
-        for name, ours, theirs, newer in zip(("revoked", "suspended"), shown, on_chain, now, strict=True):
-            if ours is None or ours in (theirs, newer):
-                continue
-            if (ours and name == "revoked") or (name == "suspended" and not _was_suspended(view, item)):
-                code = "status_not_on_chain"
-            else:
-                code = _past_the_registry(view, own, item.issuer, item.index)
-            not_ours, not_theirs = "" if ours else "not ", "" if theirs else "not "
-            yield find(code, f"{not_theirs}{name}, by the chain", f"{not_ours}{name}, by the database", where)
-        if item.waiting is not None and view.block.timestamp - item.waiting[1] > _DELAY:
-            action, since = item.waiting
-            if {"revoke": now[0], "suspend": now[1], "reinstate": not now[1]}[action]:
-                continue  # it is there, by whatever way
-            asked = f"{action}, asked for {view.block.timestamp - since} seconds before"
-            yield find("status_delayed", "what was asked for, on chain", f"{asked}, and not sent", where)
-    ours_only = frozenset(issuers)
-    for issuer, number in sorted(view.words.keys() | own.unasked.keys()):
-        if issuer not in ours_only:
-            continue
-        words, unasked = (found.get((issuer, number), StatusWords(0, 0)) for found in (view.words, own.unasked))
-        bits = words.revoked | words.suspended
-        for _, state in view.changes.get((issuer, number), ()):  # carried out once, and nobody asked for it
-            bits |= state.suspended & unasked.suspended
-        while bits:
-            index = number * ENTRIES_PER_WORD + (bits & -bits).bit_length() - 1
-            bits &= bits - 1
-            if (issuer, index) not in known:
-                where = Where(issuer, index=index)
-                code = _past_the_registry(view, own, issuer, index)
-                there = "a bit" if (words.revoked | words.suspended) & word_and_mask(index)[1] else "a bit that was set"
-                yield find(code, "a request in the database", f"none, and {there} on chain", where)
-
-
-def _was_suspended(view: ChainView, item: StoredStatus) -> bool:
-    """Whether the chain had the suspension as the database shows it, by the block at which that was final."""
-    number, mask = word_and_mask(item.index)
-    states = [
-        state for at, state in view.changes.get((item.issuer, number), ()) if item.by is not None and at <= item.by
-    ]
-    return any(bool(state.suspended & mask) == item.suspended for state in states)
-
-
-def _past_the_registry(view: ChainView, own: OwnWords, issuer: bytes, index: int) -> str:
-    """What to call a status of which no request is left: set past the registry, which has read of it, or lost."""
-    number, mask = word_and_mask(index)
-    none = StatusWords(0, 0)
-    chain, followed, unasked = (words.get((issuer, number), none) for words in (view.words, own.followed, own.unasked))
-    differs = (chain.revoked ^ followed.revoked) | (chain.suspended ^ followed.suspended)
-    asked_by_nobody = unasked.revoked | unasked.suspended
-    return "status_not_recorded" if (differs | asked_by_nobody) & mask else "status_set_elsewhere"
-
-
 def audit_stored_issuers(view: ChainView, stored: Iterable[StoredIssuer]) -> Iterator[Finding]:
     """A DID is held against the address's claims, if the history has any and is complete."""
+    untold = view.untold()
     for item in stored:
         where = Where(item.address)
         claimed = sorted({claim.did for claim in view.claims if claim.issuer == item.address})
-        if claimed and item.did not in claimed and _is_complete(view, item.address):
+        if claimed and item.did not in claimed and item.address not in untold:
             expected = f"a DID that the address has claimed: {short(', '.join(claimed), 200)}"
             yield find("issuer_changed", expected, short(item.did, 200), where)
         if item.anchors is not None:
@@ -479,83 +245,3 @@ def audit_stored_issuers(view: ChainView, stored: Iterable[StoredIssuer]) -> Ite
             yield find("issuer_changed", expected, observed, where)
         for expected, observed in item.mixed_up:
             yield find("issuer_changed", expected, observed, where)
-
-
-def audit_stored_words(
-    view: ChainView,
-    stored: Mapping[tuple[bytes, int], Sequence[tuple[int, StatusWords]]],
-    block: int,
-    issuers: Iterable[bytes],
-) -> Iterator[Finding]:
-    """``stored``: each status word after each block that touched it, as the database has it from the chain's events up
-    to ``block``: lists of the past are made of them, too.
-
-    An issuer of whom the node no longer has all events is left out.
-    """
-    ours_only = {issuer for issuer in issuers if _is_complete(view, issuer)}
-    for issuer, number in sorted(view.changes.keys() | stored.keys()):
-        if issuer not in ours_only:
-            continue
-        told = [state for state in view.changes.get((issuer, number), ()) if state[0] <= block]
-        ours = list(stored.get((issuer, number), ()))
-        if ours == told:
-            continue
-        at = min(at for at, _ in set(ours) ^ set(told))
-        differing = _bits_at(ours, at) ^ _bits_at(told, at)
-        index = number * ENTRIES_PER_WORD + max((differing & -differing).bit_length() - 1, 0)
-        observed = f"{differing.bit_count()} others in block {at}, the first at index {index}"
-        yield find("chain_copy_differs", "the status bits of the chain's events", observed, Where(issuer, index=index))
-
-
-def _bits_at(states: Iterable[tuple[int, StatusWords]], block: int) -> int:
-    """Revoked or suspended bits after a block."""
-    found = 0
-    for at, words in states:
-        if at <= block:
-            found = words.revoked | words.suspended
-    return found
-
-
-def audit_stored_anchors(
-    view: ChainView, stored: Mapping[AnchoredBatch, int | None], block: int, issuers: Iterable[bytes]
-) -> Iterator[Finding]:
-    """``stored``: the batches that the database has from the chain's events up to ``block``, each with the block that
-    voided it, or None. One finding for each issuer; one of whom the node no longer has all events is left out.
-    """
-    voided = {key: at for key, at in view.voided_in.items() if at <= block}
-    told = {batch: voided.get(batch.key) for batch in view.history if batch.block_number <= block}
-    for issuer in sorted(issuer for issuer in set(issuers) if _is_complete(view, issuer)):
-        theirs, ours = ({item for item in found.items() if item[0].key.issuer == issuer} for found in (told, stored))
-        keys = sorted(batch.key for batch, _ in theirs ^ ours)
-        if keys:
-            observed = f"{len(set(keys))} others in block {block}, the first at index {keys[0].first}"
-            yield find("chain_copy_differs", "the batches of the chain's events", observed, Where.batch(keys[0]))
-
-
-def audit_stored_claims(
-    view: ChainView, stored: Iterable[Claim], read_until: int, issuers: Iterable[bytes], lookups: Lookups
-) -> Iterator[Finding]:
-    """``stored``: the claims of DIDs that the database has from the chain's events; ``read_until``: all that were made
-    before this time (Unix seconds) should be there. One finding for each issuer. What no event tells of may be pruned:
-    then the state is asked.
-    """
-    ours, told, mine = set(stored), set(view.claims), set(issuers)
-    wrong = [claim for claim in told - ours if claim.claimed_at < read_until]
-    more = [claim for claim in ours - told if claim.issuer in mine]
-    wrong += [claim for claim in more if lookups.claimed_at(claim) != claim.claimed_at]
-    for issuer in sorted(mine & {claim.issuer for claim in wrong}):
-        observed = f"{sum(claim.issuer == issuer for claim in wrong)} others"
-        yield find("chain_copy_differs", "the claims of the chain's events", observed, Where(issuer))
-
-
-def _is_complete(view: ChainView, issuer: bytes) -> bool:
-    """Whether the history has all of an issuer's batches: then it has its claims and status changes, too."""
-    told = sum(batch.size for batch in view.history if batch.key.issuer == issuer)
-    return told >= view.next_index.get(issuer, 0)
-
-
-def _position(packed: bytes, leaf_hash: bytes) -> int | None:
-    at = packed.find(leaf_hash)
-    while at >= 0 and at % HASH_BYTES:
-        at = packed.find(leaf_hash, at + 1)
-    return at // HASH_BYTES if at >= 0 else None

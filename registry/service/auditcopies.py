@@ -10,7 +10,8 @@ from sqlalchemy import Connection, select
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView, Claim
-from registry.core.audit_database import Lookups, audit_stored_anchors, audit_stored_claims, audit_stored_words
+from registry.core.audit_copies import audit_stored_anchors, audit_stored_claims, audit_stored_words
+from registry.core.audit_database import Lookups
 from registry.core.canonical import MAX_INTEGER
 from registry.core.model import BlockRef, StatusWords
 from registry.service.auditrows import Unreadable, any_bytes, as_they_are, bytes_of, number_of, readable

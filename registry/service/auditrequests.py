@@ -9,7 +9,8 @@ from sqlalchemy import Connection, select
 from anchors.base import Revoke, SetSuspension
 from registry.core.audit import Finding, Where, find
 from registry.core.audit_chain import ChainView
-from registry.core.audit_database import Lookups, OwnWords, StoredStatus, audit_statuses
+from registry.core.audit_database import Lookups
+from registry.core.audit_requests import OwnWords, StoredStatus, audit_statuses
 from registry.core.model import StatusWords
 from registry.core.status import word_and_mask
 from registry.service import operations

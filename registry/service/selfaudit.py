@@ -20,16 +20,14 @@ from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
     Lookups,
     StoredBatch,
-    StoredCredential,
     StoredIssuer,
     anchored_as,
     audit_erasures,
-    audit_open_rows,
-    audit_rows,
     audit_stored_batches,
     audit_stored_issuers,
 )
 from registry.core.audit_published import PublishedBatch
+from registry.core.audit_rows import StoredCredential, audit_open_rows, audit_rows
 from registry.core.model import BlockRef
 from registry.core.notation import short
 from registry.core.status import ENTRIES_PER_WORD

@@ -11,23 +11,15 @@ import pytest
 from registry.core import leaf
 from registry.core.audit import KINDS, BatchKey, Finding, Severity, Where, find, finding_to_json, fingerprint, in_order
 from registry.core.audit_chain import AnchoredBatch, ChainView, Claim, audit_chain, located
+from registry.core.audit_copies import audit_stored_anchors, audit_stored_claims, audit_stored_words
 from registry.core.audit_credentials import CredentialAudit, Lists
 from registry.core.audit_database import (
     Lookups,
-    OwnWords,
     StoredBatch,
-    StoredCredential,
     StoredIssuer,
-    StoredStatus,
     anchored_as,
-    audit_open_rows,
-    audit_rows,
-    audit_statuses,
-    audit_stored_anchors,
     audit_stored_batches,
-    audit_stored_claims,
     audit_stored_issuers,
-    audit_stored_words,
 )
 from registry.core.audit_issuers import Speakers
 from registry.core.audit_nodes import compare_nodes
@@ -38,6 +30,8 @@ from registry.core.audit_published import (
     packed_root,
     repeated_leaves,
 )
+from registry.core.audit_requests import OwnWords, StoredStatus, audit_statuses
+from registry.core.audit_rows import StoredCredential, audit_open_rows, audit_rows
 from registry.core.bundle import build_bundle
 from registry.core.canonical import canonicalize
 from registry.core.declared import Declared, delays_text, goes_on
