@@ -13,8 +13,11 @@ from registry.cli.output import Output, counted
 from registry.cli.parsing import parse_address, parse_hash
 
 if TYPE_CHECKING:
+    from registry.core.audit import Finding
     from registry.service.auditing import Auditing, AuditReport, Inside
     from registry.service.auditstate import AuditState
+    from registry.settings import Settings
+    from registry.wiring import Registry
     from registry.wiring.auditing import Audited
 
 __all__ = ["register"]
@@ -112,7 +115,7 @@ def audit(
     to_be_published: set[bytes] = set()
     with ExitStack() as stack:
         settings = load(data, config)
-        registry = None
+        registry, broken = None, None
         places = list(dict.fromkeys(published or []))
         if did is not None:
             from registry.wiring.auditing import discovered
@@ -123,15 +126,15 @@ def audit(
             to_be_published.add(found.address)
         outside = bool(rpc) or address is not None or chain_id is not None or expected is not None
         if database or (not outside and (settings.keystores_dir / "operator.json").is_file()):
-            from registry.wiring import open_registry
-
-            registry = stack.enter_context(open_registry(settings))
+            registry, broken = _opened(settings, database=database)
+            if registry is not None:
+                stack.callback(registry.close)
         audited: Audited
         if registry is not None and not outside:
             from registry.wiring.auditing import audited_registry
 
             audited = audited_registry(registry)
-            to_be_published |= {item.address for item in registry.issuers.all()}
+            to_be_published |= registry.own_audit.addresses()
         else:
             from registry.wiring.auditing import audited_outside
 
@@ -153,6 +156,8 @@ def audit(
             grace=grace,
         )
         inside: Inside | None = registry.own_audit if registry is not None and database else None
+        if broken is not None:
+            inside = lambda *_: [broken]  # noqa: E731 - the one thing that can be told
         if watch:
             from registry.cli.watching import watch_audit
 
@@ -164,6 +169,21 @@ def audit(
     for each in trouble:
         out.warn(each)
     raise typer.Exit(report.exit_code or (_COULD_NOT_FINISH if trouble else 0))
+
+
+def _opened(settings: "Settings", *, database: bool) -> "tuple[Registry | None, Finding | None]":
+    """The registry; where its database is damaged so much that it cannot be opened, what to say of that instead."""
+    from sqlalchemy.exc import DBAPIError
+
+    from registry.service.auditrows import fault
+    from registry.wiring import open_registry
+
+    try:
+        return open_registry(settings), None
+    except DBAPIError as error:
+        if not database or settings.uses_embedded_chain:  # then nothing tells which contract to audit
+            raise
+        return None, fault(error)
 
 
 def _run_once(auditing: "Auditing", inside: "Inside | None", place: Path | None, trouble: list[str]) -> "AuditReport":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from registry.core import leaf as leaves
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import AnchoredBatch, ChainView
+from registry.core.audit_chain import AnchoredBatch, ChainView, Claim
 from registry.core.audit_published import packed_root
 from registry.core.errors import ProofError
 from registry.core.merkle import HASH_BYTES
@@ -16,8 +16,8 @@ from registry.core.status import ENTRIES_PER_WORD, word_and_mask
 
 __all__ = [
     "Lookups", "OwnWords", "StoredBatch", "StoredCredential", "StoredIssuer", "StoredStatus", "anchored_as",
-    "audit_erasures", "audit_rows", "audit_statuses", "audit_stored_anchors", "audit_stored_batches",
-    "audit_stored_issuers", "audit_stored_words",
+    "audit_erasures", "audit_open_rows", "audit_rows", "audit_statuses", "audit_stored_anchors", "audit_stored_batches",
+    "audit_stored_claims", "audit_stored_issuers", "audit_stored_words",
 ]  # fmt: skip
 
 _DELAY = 86_400  # seconds after which a change of status that was asked for should be on chain
@@ -39,11 +39,20 @@ class StoredBatch:
     anchored_at: int | None = None
     final: bool = False
 
+    @property
+    def names_place(self) -> bool:
+        """Whether it says when or where it was anchored, which one that waits never does."""
+        return any(
+            item is not None for item in (self.transaction, self.block_number, self.block_hash, self.anchored_at)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
     """A row; ``name`` is the registry's own id. ``erased``: the row says erased or withdrawn. ``leaf``: as it stands in
     the row. ``mixed_up``: what else of the row contradicts its batch or its content: what is expected, what is there.
+    ``says``: what its content says of its issuer, where this registry made it: where the status lists are, and whether
+    it was signed here.
     """
 
     name: str
@@ -53,12 +62,14 @@ class StoredCredential:
     salt: bytes | None
     leaf: bytes | None = None
     mixed_up: tuple[str, str] | None = None
+    says: tuple[str, bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredIssuer:
     """``next_index``: the first index that is still to be given out. ``reached``: up to where its batches go.
-    ``anchors``: an address of nobody here that anchored batches of it, if there is one.
+    ``anchors``: an address of nobody here that anchored batches of it, if there is one. ``mixed_up``: what else of the
+    row contradicts its calls or its credentials: what is expected, what is there.
     """
 
     address: bytes
@@ -66,6 +77,7 @@ class StoredIssuer:
     next_index: int
     reached: int
     anchors: bytes | None = None
+    mixed_up: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +112,15 @@ class Lookups:
 
     ``block_hash``: the hash of the chain's own block of that number, None if it has none (any more). ``succeeded``:
     whether a transaction is in a block, and was carried out. ``status``: the bits (revoked, suspended) of an index now,
-    behind the audited block.
+    behind the audited block. ``claimed_at``: since when a claim stands in the contract's state, 0 if it does not.
+    ``next_index``: an issuer's, now.
     """
 
     block_hash: Callable[[int], bytes | None]
     succeeded: Callable[[bytes], bool]
     status: Callable[[bytes, int], tuple[bool, bool]] = lambda _issuer, _index: (False, False)
+    claimed_at: Callable[[Claim], int] = lambda _claim: 0
+    next_index: Callable[[bytes], int] = lambda _issuer: 0
 
 
 def anchored_as(view: ChainView, stored: Sequence[StoredBatch]) -> dict[BatchKey, BatchKey]:
@@ -132,8 +147,13 @@ def audit_stored_batches(
     stored: Sequence[StoredBatch],
     issuers: Iterable[bytes],
     lookups: Lookups | None = None,
+    settled: int = 0,
+    *,
+    behind: bool = False,
 ) -> Iterator[Finding]:
-    """``issuers``: the addresses that this database issues for; batches of others are no matter of it.
+    """``issuers``: the addresses that this database issues for; batches of others are no matter of it. ``settled``: the
+    registry has seen to all that was anchored by then (Unix time); a batch that still waits was made to. ``behind``:
+    the chain was reorganised a moment ago, which the registry will see: of what is not final nothing is alleged yet.
 
     ``lookups`` is asked only about batches with which something is wrong. What stands for another issuer because of
     the issuer's own row is ``audit_stored_issuers``' matter.
@@ -143,6 +163,7 @@ def audit_stored_batches(
     on_chain = view.batches()
     by_first = {(key.issuer, key.first): key for key in on_chain}
     told = {batch.key: batch for batch in view.history}
+    anchoring = {batch.transaction for batch in view.history}
     known = set()
     ours = frozenset(issuers)
     for batch in stored:
@@ -150,6 +171,8 @@ def audit_stored_batches(
         known.add(key)
         where = Where.batch(key, transaction=batch.transaction, block_number=batch.block_number)
         record = on_chain.get(key)
+        if behind and batch.anchored and not batch.final:
+            continue
         if record is None:
             other = by_first.get((key.issuer, key.first))
             moved = elsewhere.get(key)
@@ -167,7 +190,17 @@ def audit_stored_batches(
         if record.size != batch.size:
             yield find("batch_other_root", f"{record.size} leaves", f"{batch.size} leaves", where)
         if batch.anchored:
-            yield from _location(batch, record, told.get(key), where, lookups)
+            event = told.get(key)
+            strange = event is not None and batch.transaction not in (None, *anchoring)
+            if strange and lookups.succeeded(batch.transaction or b""):
+                yield _elsewhere(batch, where)
+            else:
+                yield from _location(batch, record, event, where, lookups)
+        elif batch.names_place or record.anchored_at < settled:
+            observed = "one that waits for its anchor" + (", and names it" if batch.names_place else "")
+            yield find(
+                "anchor_location_differs", f"one that is anchored in block {record.block_number}", observed, where
+            )
     for key in sorted(on_chain.keys() - known):
         if key.issuer in ours:
             code = "foreign_batch_voided" if on_chain[key].revoked_at else "foreign_batch"
@@ -183,9 +216,13 @@ def _lost(batch: StoredBatch, where: Where, lookups: Lookups) -> Finding:
     if _is_orphaned(batch, lookups):
         return find("anchor_orphaned", "a block of the chain", _block(batch), where)
     if batch.transaction is not None and lookups.succeeded(batch.transaction):
-        observed = f"{hex_text(batch.transaction)}, which did not"
-        return find("anchor_transaction_elsewhere", "a transaction that anchored the batch here", observed, where)
+        return _elsewhere(batch, where)
     return find("anchor_lost", "a record in the contract", "none", where)
+
+
+def _elsewhere(batch: StoredBatch, where: Where) -> Finding:
+    observed = f"{hex_text(batch.transaction or b'')}, which did not"
+    return find("anchor_transaction_elsewhere", "a transaction that anchored the batch here", observed, where)
 
 
 def _is_newer(batch: StoredBatch, view: ChainView, lookups: Lookups) -> bool:
@@ -241,11 +278,16 @@ def audit_erasures(stored: Iterable[tuple[BatchKey, int]], declared: Mapping[Bat
 
 
 def audit_rows(
-    key: BatchKey, size: int, stored_leaves: bytes | None, rows: Iterable[StoredCredential]
+    key: BatchKey,
+    size: int,
+    stored_leaves: bytes | None,
+    rows: Iterable[StoredCredential],
+    said: dict[tuple[str, bool], int] | None = None,
 ) -> Iterator[Finding]:
     """One batch: the rows that the database counts to it, in any order, against the leaves that hash to its root.
 
     Leaves that do not are named; what the rows should be is then not known, and nothing is said of their content.
+    ``said`` is added to: what rows with the right content say of their issuer, each with the first index.
     """
     packed = stored_leaves or b""
     trusted = len(packed) == size * HASH_BYTES and packed_root(packed) == key.root
@@ -260,21 +302,62 @@ def audit_rows(
             if filled[position]:
                 yield find("row_index_changed", f"one row at index {row.index}", "another one", where)
             filled[position] = 1
-        if row.mixed_up is not None:
-            yield find("row_changed", *row.mixed_up, where)
-        if row.erased:
-            if row.content is not None or row.salt is not None:
-                yield find("erasure_incomplete", "neither content nor salt", "content or salt", where)
-            if trusted and row.leaf is not None:
-                yield from _place(row.leaf, row, key, packed, where)
-        elif row.content is None or row.salt is None:
-            yield find("erased_without_tombstone", "content and salt, or a tombstone", "neither", where)
-        elif trusted:
-            yield from _content(row.content, row.salt, row, key, packed, where)
+        wrong = list(_row(row, key, packed if trusted else b"", where))
+        yield from wrong
+        if said is not None and row.says is not None and trusted and not wrong:
+            said.setdefault(row.says, row.index)
     missing = filled.count(0)
     if missing:
         where = Where.batch(key, index=key.first + filled.index(0))
         yield find("row_missing", f"{size} rows", f"{missing} places without a row", where)
+
+
+def audit_open_rows(
+    issuer: bytes,
+    next_index: int,
+    rows: Iterable[StoredCredential],
+    end: int | None = None,
+    lookups: Lookups | None = None,
+) -> Iterator[Finding]:
+    """What stands in no batch yet, in any order: each row has the leaf of its content, and together they have the last
+    indexes that were given out, without a gap. ``end``: where the issuer's last batch ends, None if that is not known;
+    what lies between is somebody else's, which the chain tells.
+    """
+    places = []
+    for row in rows:
+        where = Where(issuer, index=row.index, source=f"row {row.name}")
+        places.append(row.index)
+        if row.leaf is None or len(row.leaf) != HASH_BYTES:
+            yield find("row_changed", f"a leaf of {HASH_BYTES} bytes", "something else", where)
+        else:
+            yield from _row(row, BatchKey(issuer, row.index, b""), row.leaf, where)
+    places.sort()
+    given = [index for index in places if index < next_index]
+    first = given[0] if given else next_index
+    if end is not None and lookups is not None and first > end:
+        first = min(first, max(end, lookups.next_index(issuer)))
+    missing = next_index - first - len(given)
+    if missing > 0:
+        gap = next((at for at, index in enumerate(given, first) if at != index), first + len(given))
+        where = Where(issuer, index=gap)
+        yield find("row_missing", "a row for each index that was given out", f"{missing} without a row", where)
+    elif len(given) < len(places):
+        yield find("issuer_changed", f"next index {places[-1] + 1}", f"next index {next_index}", Where(issuer))
+
+
+def _row(row: StoredCredential, key: BatchKey, packed: bytes, where: Where) -> Iterator[Finding]:
+    """``packed``: the leaves of its batch, b"" if they are not known."""
+    if row.mixed_up is not None:
+        yield find("row_changed", *row.mixed_up, where)
+    if row.erased:
+        if row.content is not None or row.salt is not None:
+            yield find("erasure_incomplete", "neither content nor salt", "content or salt", where)
+        if packed and row.leaf is not None:
+            yield from _place(row.leaf, row, key, packed, where)
+    elif row.content is None or row.salt is None:
+        yield find("erased_without_tombstone", "content and salt, or a tombstone", "neither", where)
+    elif packed:
+        yield from _content(row.content, row.salt, row, key, packed, where)
 
 
 def _content(
@@ -394,32 +477,43 @@ def audit_stored_issuers(view: ChainView, stored: Iterable[StoredIssuer]) -> Ite
         if item.next_index < item.reached:
             expected, observed = f"next index {item.reached} or higher", f"next index {item.next_index}"
             yield find("issuer_changed", expected, observed, where)
+        for expected, observed in item.mixed_up:
+            yield find("issuer_changed", expected, observed, where)
 
 
 def audit_stored_words(
-    view: ChainView, stored: Mapping[tuple[bytes, int], StatusWords], block: int, issuers: Iterable[bytes]
+    view: ChainView,
+    stored: Mapping[tuple[bytes, int], Sequence[tuple[int, StatusWords]]],
+    block: int,
+    issuers: Iterable[bytes],
 ) -> Iterator[Finding]:
-    """``stored``: the status words that the database has from the chain's events up to ``block``.
+    """``stored``: each status word after each block that touched it, as the database has it from the chain's events up
+    to ``block``: lists of the past are made of them, too.
 
     An issuer of whom the node no longer has all events is left out.
     """
-    none = StatusWords(0, 0)
     ours_only = {issuer for issuer in issuers if _is_complete(view, issuer)}
     for issuer, number in sorted(view.changes.keys() | stored.keys()):
         if issuer not in ours_only:
             continue
-        told = none
-        for at, words in view.changes.get((issuer, number), ()):
-            if at <= block:
-                told = words
-        ours = stored.get((issuer, number), none)
-        if ours != told:
-            differing = (ours.revoked ^ told.revoked) | (ours.suspended ^ told.suspended)
-            index = number * ENTRIES_PER_WORD + (differing & -differing).bit_length() - 1
-            observed = f"{differing.bit_count()} others in block {block}, the first at index {index}"
-            yield find(
-                "chain_copy_differs", "the status bits of the chain's events", observed, Where(issuer, index=index)
-            )
+        told = [state for state in view.changes.get((issuer, number), ()) if state[0] <= block]
+        ours = list(stored.get((issuer, number), ()))
+        if ours == told:
+            continue
+        at = min(at for at, _ in set(ours) ^ set(told))
+        differing = _bits_at(ours, at) ^ _bits_at(told, at)
+        index = number * ENTRIES_PER_WORD + max((differing & -differing).bit_length() - 1, 0)
+        observed = f"{differing.bit_count()} others in block {at}, the first at index {index}"
+        yield find("chain_copy_differs", "the status bits of the chain's events", observed, Where(issuer, index=index))
+
+
+def _bits_at(states: Iterable[tuple[int, StatusWords]], block: int) -> int:
+    """Revoked or suspended bits after a block."""
+    found = 0
+    for at, words in states:
+        if at <= block:
+            found = words.revoked | words.suspended
+    return found
 
 
 def audit_stored_anchors(
@@ -436,6 +530,22 @@ def audit_stored_anchors(
         if keys:
             observed = f"{len(set(keys))} others in block {block}, the first at index {keys[0].first}"
             yield find("chain_copy_differs", "the batches of the chain's events", observed, Where.batch(keys[0]))
+
+
+def audit_stored_claims(
+    view: ChainView, stored: Iterable[Claim], read_until: int, issuers: Iterable[bytes], lookups: Lookups
+) -> Iterator[Finding]:
+    """``stored``: the claims of DIDs that the database has from the chain's events; ``read_until``: all that were made
+    before this time (Unix seconds) should be there. One finding for each issuer. What no event tells of may be pruned:
+    then the state is asked.
+    """
+    ours, told, mine = set(stored), set(view.claims), set(issuers)
+    wrong = [claim for claim in told - ours if claim.claimed_at < read_until]
+    more = [claim for claim in ours - told if claim.issuer in mine]
+    wrong += [claim for claim in more if lookups.claimed_at(claim) != claim.claimed_at]
+    for issuer in sorted(mine & {claim.issuer for claim in wrong}):
+        observed = f"{sum(claim.issuer == issuer for claim in wrong)} others"
+        yield find("chain_copy_differs", "the claims of the chain's events", observed, Where(issuer))
 
 
 def _is_complete(view: ChainView, issuer: bytes) -> bool:

@@ -80,6 +80,9 @@ def _state(view: ChainView, other: ChainView) -> Iterator[tuple[bytes, str]]:
         place = (issuer, number)
         if issuer in both and view.words.get(place, _NONE) != other.words.get(place, _NONE):
             yield issuer, f"status word {number}"
+    claims = view.claimed.keys() & other.claimed.keys()
+    for issuer in sorted({claim.issuer for claim in claims if view.claimed[claim] != other.claimed[claim]}):
+        yield issuer, "claims of DIDs, by the state"
 
 
 def _history(view: ChainView, other: ChainView) -> Iterator[tuple[bytes, str]]:

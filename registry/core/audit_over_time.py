@@ -7,9 +7,10 @@ from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import AnchoredBatch, ChainView
 from registry.core.audit_published import PublishedBatch
 from registry.core.model import StatusWords
+from registry.core.notation import moment_text
 from registry.core.status import ENTRIES_PER_WORD
 
-__all__ = ["PublishedCopy", "compare_mirrors", "compare_with_earlier", "gone_anchors", "gone_statuses"]
+__all__ = ["PublishedCopy", "SeenBatch", "compare_mirrors", "compare_with_earlier", "gone_anchors", "gone_statuses"]
 
 _SEEN = "revocations that an earlier audit saw final"
 _SHOWN = 100  # batches of one copy that are named one by one
@@ -29,6 +30,19 @@ class PublishedCopy:
     listed: Mapping[BatchKey, PublishedBatch]
     leaves: Mapping[BatchKey, bytes | None]
     issuers: Collection[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBatch:
+    """What an earlier audit saw published of a batch. ``leaves``: their SHA-256, once they were the anchored ones.
+
+    ``accepted_from`` (Unix seconds) and ``declared_delay`` (seconds): what was declared of it; None: nothing.
+    """
+
+    revoked: bool | None
+    leaves: bytes | None
+    accepted_from: int | None = None
+    declared_delay: int | None = None
 
 
 def compare_mirrors(copies: Sequence[PublishedCopy], view: ChainView, since: int) -> Iterator[Finding]:
@@ -112,14 +126,13 @@ _SAYINGS: tuple[tuple[str, _Say], ...] = (
 
 def compare_with_earlier(
     source: str,
-    before: Mapping[BatchKey, tuple[bool | None, bytes | None]],
+    before: Mapping[BatchKey, SeenBatch],
     listed: Mapping[BatchKey, PublishedBatch],
     leaves: Mapping[BatchKey, bytes | None],
     view: ChainView,
 ) -> Iterator[Finding]:
-    """``before``: whether a batch was called voided, and the SHA-256 of its leaves, once they were the right ones."""
     on_chain = view.batches()
-    for key, (revoked, digest) in sorted(before.items()):
+    for key, seen in sorted(before.items(), key=lambda item: item[0]):
         if key not in on_chain:
             continue
         where = Where.batch(key, source=source)
@@ -127,11 +140,19 @@ def compare_with_earlier(
         if batch is None:
             yield find("batch_unlisted", "a batch that stays listed", "none", where)
             continue
-        if revoked and batch.revoked is False:
+        if seen.revoked and batch.revoked is False:
             yield find("void_taken_back", "voided, as an earlier audit saw", "not voided", where)
         served = leaves.get(key)  # where there are none, they are missing, and that is said
-        if digest is not None and served is not None and served != digest:
-            yield find("leaves_changed", f"leaves with {_digest(digest)}", _digest(served), where)
+        if seen.leaves is not None and served is not None and served != seen.leaves:
+            yield find("leaves_changed", f"leaves with {_digest(seen.leaves)}", _digest(served), where)
+        if (declared := _declared(seen)) is not None and _declared(batch) != declared:
+            yield find("declaration_changed", declared, _declared(batch) or "nothing", where)
+
+
+def _declared(batch: SeenBatch | PublishedBatch) -> str | None:
+    if batch.accepted_from is None or batch.declared_delay is None:
+        return None
+    return f"accepted from {moment_text(batch.accepted_from)} on, to be anchored within {batch.declared_delay} seconds"
 
 
 def gone_anchors(lost: Iterable[AnchoredBatch]) -> Iterator[Finding]:

@@ -107,7 +107,7 @@ class IssuerAudit:
     @property
     def speakers(self) -> Speakers:
         """Whose credentials each address may anchor, by its claims and what is published of it."""
-        by_did = {did: document for (_, did), document in reversed(self.documents.items())}
+        by_did = self._by_did()
         dids: dict[bytes, dict[str, str | None]] = {}
         said = [(issuer.address, issuer.did) for issuer in self._said]
         for address, did in [*said, *((claim.issuer, claim.did) for claim in self._view.claims)]:
@@ -243,10 +243,13 @@ class IssuerAudit:
 
     def _left_out(self, covered: Collection[bytes]) -> Iterator[Finding]:
         bases = {base for issuer in self._said if (base := _base(issuer.did))}
+        documents = self._by_did()
         named: dict[bytes, set[str]] = {}
         for claim in self._view.claims:
             if _base(claim.did) in bases and claim.issuer not in covered and self._view.next_index.get(claim.issuer):
-                named.setdefault(claim.issuer, set()).add(claim.did)
+                document = documents.get(claim.did)
+                if document is None or document.names(Account(self._view.chain_id, claim.issuer)):
+                    named.setdefault(claim.issuer, set()).add(claim.did)
         for address, dids in sorted(named.items()):
             observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
             yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
@@ -255,13 +258,17 @@ class IssuerAudit:
         """Claims of a DID that is published as another address's, and whose document does not name who claims it."""
         own = {(issuer.address, issuer.did) for issuer in self._said}
         addresses = {address for address, _ in own}
-        documents = {did: document for (_, did), document in reversed(self.documents.items())}
+        documents = self._by_did()
         for address, did in sorted({(claim.issuer, claim.did) for claim in self._view.claims} - own):
             document = documents.get(did)
             account = Account(self._view.chain_id, address)
-            if address in addresses and document is not None and not is_own_key(did) and not document.names(account):
+            acts = address in addresses or self._view.next_index.get(address)
+            if acts and document is not None and not is_own_key(did) and not document.names(account):
                 expected = f"{account_text(account)}, which claims {short(did, 200)}, under its assertionMethod"
                 yield find("did_names_other_account", expected, accounts_text(document) or "none", Where(address))
+
+    def _by_did(self) -> dict[str, DidDocument]:
+        return {did: document for (_, did), document in reversed(self.documents.items())}
 
     def _pinned(self, read: _Read, published: PublishedIssuers) -> Iterator[Finding]:
         """Against what this program knows under the same address, and what an earlier audit was told."""

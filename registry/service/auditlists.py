@@ -11,7 +11,7 @@ from registry.core.canonical import parse_json
 from registry.core.credential import unix_time, valid_from
 from registry.core.errors import InputError
 from registry.core.notation import LAST_SECOND, moment_text, short, time_text
-from registry.core.status import ENTRIES_PER_LIST
+from registry.core.status import ENTRIES_PER_LIST, LIST_BYTES
 from registry.service.auditblocks import BlocksByTime
 from registry.service.auditmaterial import malformed
 from registry.service.auditstate import AuditState
@@ -66,6 +66,7 @@ class ListAudit:
         self, material: IssuerMaterial, issuer: PublishedIssuer, found: dict[Place, ShownList]
     ) -> Iterator[Finding]:
         """All lists that an issuer has to have; they go into ``found``. Raises ChainError."""
+        yield from self._moved(material, issuer)
         end = self._reach.get(issuer.address, 0)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
@@ -84,6 +85,16 @@ class ListAudit:
                 self._incomplete.append(str(error))
             except MaterialMalformed as error:
                 yield malformed(material, error, issuer=issuer.address)
+
+    def _moved(self, material: IssuerMaterial, issuer: PublishedIssuer) -> Iterator[Finding]:
+        """Credentials name the address of their list for good: lists elsewhere are not the ones that people look at."""
+        base = issuer.status_base
+        if self._state is None or base is None:
+            return
+        before = self._state.bases.setdefault((material.name, issuer.address), base)
+        if before != base:
+            expected, observed = (f"status lists below {short(item, 200)}" for item in (before, base))
+            yield find("status_list_missing", expected, observed, Where(issuer.address, source=material.name))
 
     def _list(
         self, material: IssuerMaterial, found: dict[Place, ShownList], issuer: PublishedIssuer, place: Place
@@ -137,6 +148,8 @@ class ListAudit:
             raise MaterialMalformed(f"{named} does not say since when it counts")
         if found.issuer != issuer.did or found.purposes != (purpose,):
             raise MaterialMalformed(f"{named} is another one's, or for another purpose")
+        if len(found.bits) != LIST_BYTES:  # what stands behind the end is nobody's, and could be anything
+            raise MaterialMalformed(f"{named} has {8 * len(found.bits):,} entries, not {ENTRIES_PER_LIST:,}")
         if issuer.status_base is not None and found.address != address:
             raise MaterialMalformed(f"{named} calls itself {short(str(found.address), 200)}")
         until = credential.get("validUntil")

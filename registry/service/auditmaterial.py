@@ -8,7 +8,7 @@ from hashlib import sha256
 from registry.core.audit import BatchKey, Finding, Where, find
 from registry.core.audit_chain import ChainView
 from registry.core.audit_figures import Delays
-from registry.core.audit_over_time import PublishedCopy, compare_mirrors, compare_with_earlier
+from registry.core.audit_over_time import PublishedCopy, SeenBatch, compare_mirrors, compare_with_earlier
 from registry.core.audit_published import PublishedAudit, PublishedBatch, repeated_leaves
 from registry.core.merkle import HASH_BYTES
 from registry.core.notation import chain_text, hex_text, short
@@ -190,7 +190,10 @@ class MaterialAudit:
     ) -> Iterator[Finding]:
         if self._state is None:
             return
-        before = {key: (item.revoked, item.leaves) for key, item in known.items()}
+        before = {
+            key: SeenBatch(item.revoked, item.leaves, item.accepted_from, item.declared_delay)
+            for key, item in known.items()
+        }
         yield from compare_with_earlier(name, before, read.listed, read.leaves, self._view)
         # What was once seen stays the yardstick until the chain itself has lost the batch.
         on_chain = self._view.batches()
@@ -204,7 +207,15 @@ class MaterialAudit:
             leaves = read.leaves.get(key) if right else None
             revoked = True if old is not None and old.revoked else batch.revoked
             yardstick = old.leaves if old is not None and old.leaves else leaves
-            now[key] = Listed(batch.size, revoked, yardstick, stamps.get(key) if right else None)
+            said = batch if old is None or old.declared_delay is None else old
+            now[key] = Listed(
+                batch.size,
+                revoked,
+                yardstick,
+                stamps.get(key) if right else None,
+                said.accepted_from,
+                said.declared_delay,
+            )
         self._state.materials[name] = now
 
     def _kept(self, key: BatchKey, size: int, before: Listed, stamp: bytes | None) -> bytes | None:

@@ -25,10 +25,10 @@ from registry.core.notation import chain_text, hex_text, moment_text, parse_chai
 from registry.service.chainreading import History, Remembered
 from registry.service.published import FolderMaterial, MaterialMalformed, MaterialUnavailable, leaves_path
 
-__all__ = ["AuditState", "Listed", "SeenKey", "StateFile"]
+__all__ = ["AuditState", "Listed", "SeenKey", "SeenTemplate", "StateFile"]
 
 _TYPE = "AuditState"
-_VERSION = 4
+_VERSION = 5
 _MAX_BYTES = 1 << 30
 
 _log = logging.getLogger(__name__)
@@ -40,16 +40,31 @@ _address = partial(parse_hex, length=20, prefix="")
 
 
 @dataclass(frozen=True, slots=True)
+class SeenTemplate:
+    """``served``: whether what was served had the digest. ``name``, ``first_used``: as it was listed, None if that is
+    not known.
+    """
+
+    digest: str
+    served: bool
+    name: str | None = None
+    first_used: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """What a publication said of a batch. ``leaves``: the SHA-256 of what it served, once that was the anchored one.
 
-    ``stamp``: what the file system said of the file that they were read from, where they are in one.
+    ``stamp``: what the file system said of the file that they were read from, where they are in one. The last two: what
+    was declared of it first.
     """
 
     size: int
     revoked: bool | None
     leaves: bytes | None
     stamp: bytes | None = None
+    accepted_from: int | None = None
+    declared_delay: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +83,10 @@ class SeenKey:
 @dataclass
 class AuditState:
     """``lists``: what publications showed as status lists: name and issuer, purpose, number; time and bits as shown.
+    ``bases``: below which address they were, by name and issuer.
     ``keys``: of DID documents, by verification method; ``contexts``, ``schemas``: digests by publication and URL;
-    ``templates``: by publication, issuer and URL the digest, and whether what was served had it. ``delays``: what each
-    issuer declared, by publication.
+    ``templates``: by publication, issuer and URL what was said of each. ``delays``: what each issuer declared, by
+    publication.
 
     ``turns``: by publication, the last batch whose leaves were read again by turns.
 
@@ -91,10 +107,11 @@ class AuditState:
     materials: dict[str, dict[BatchKey, Listed]] = field(default_factory=dict)
     turns: dict[str, BatchKey] = field(default_factory=dict)
     lists: dict[ListKey, tuple[int, str]] = field(default_factory=dict)
+    bases: dict[tuple[str, bytes], str] = field(default_factory=dict)
     keys: dict[tuple[str, str], dict[str, SeenKey]] = field(default_factory=dict)
     contexts: dict[tuple[str, str], str] = field(default_factory=dict)
     schemas: dict[tuple[str, str], str] = field(default_factory=dict)
-    templates: dict[tuple[str, bytes, str], tuple[str, bool]] = field(default_factory=dict)
+    templates: dict[tuple[str, bytes, str], SeenTemplate] = field(default_factory=dict)
     delays: dict[tuple[str, bytes], DeclaredDelays] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
@@ -173,7 +190,15 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             {
                 "name": name,
                 "batches": [
-                    [*_key(key), item.size, item.revoked, _hex(item.leaves), _hex(item.stamp)]
+                    [
+                        *_key(key),
+                        item.size,
+                        item.revoked,
+                        _hex(item.leaves),
+                        _hex(item.stamp),
+                        item.accepted_from,
+                        item.declared_delay,
+                    ]
                     for key, item in sorted(listed.items(), key=lambda pair: pair[0])
                 ],
             }
@@ -184,6 +209,7 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
             [name, issuer.hex(), purpose, number, made, bits]
             for (name, issuer, purpose, number), (made, bits) in sorted(state.lists.items())
         ],
+        "bases": [[name, issuer.hex(), base] for (name, issuer), base in sorted(state.bases.items())],
         "keys": [
             [name, did, method, key.digest.hex(), key.since, key.until]
             for (name, did), keys in sorted(state.keys.items())
@@ -192,8 +218,8 @@ def _state_to_json(state: AuditState) -> dict[str, Any]:
         "contexts": [[name, url, digest] for (name, url), digest in sorted(state.contexts.items())],
         "schemas": [[name, url, digest] for (name, url), digest in sorted(state.schemas.items())],
         "templates": [
-            [name, issuer.hex(), url, digest, served]
-            for (name, issuer, url), (digest, served) in sorted(state.templates.items())
+            [name, issuer.hex(), url, seen.digest, seen.served, seen.name, seen.first_used]
+            for (name, issuer, url), seen in sorted(state.templates.items())
         ],
         "delays": [[name, issuer.hex(), [*delays]] for (name, issuer), delays in sorted(state.delays.items())],
         "findings": dict(sorted(state.findings.items())),
@@ -241,6 +267,11 @@ def _key(key: BatchKey) -> list[Any]:
     return [key.issuer.hex(), key.first, key.root.hex()]
 
 
+def _template(digest: str, served: bool, name: str | None = None, first_used: int | None = None) -> SeenTemplate:
+    """Former versions of this program did not keep the last two."""
+    return SeenTemplate(digest, served, name if name is None else str(name), _moment(first_used))
+
+
 def _parse(data: bytes) -> AuditState:
     document = parse_json(data, _MAX_BYTES)
     try:
@@ -259,14 +290,15 @@ def _parse(data: bytes) -> AuditState:
             (str(name), _address(issuer), str(purpose), int(number)): (int(made), str(bits))
             for name, issuer, purpose, number, made, bits in document["lists"]
         }
+        state.bases = {(str(name), _address(issuer)): str(base) for name, issuer, base in document["bases"]}
         for name, did, method, digest, since, until in document["keys"]:
             key = SeenKey(_hash(digest), _moment(since), _moment(until))
             state.keys.setdefault((str(name), str(did)), {})[str(method)] = key
         state.contexts = {(str(name), str(url)): str(digest) for name, url, digest in document["contexts"]}
         state.schemas = {(str(name), str(url)): str(digest) for name, url, digest in document["schemas"]}
         state.templates = {
-            (str(name), _address(issuer), str(url)): (str(digest), bool(served))
-            for name, issuer, url, digest, served in document["templates"]
+            (str(name), _address(issuer), str(url)): _template(str(digest), bool(served), *said)
+            for name, issuer, url, digest, served, *said in document["templates"]
         }
         state.delays = {
             (str(name), _address(issuer)): tuple((int(since), _moment(seconds)) for since, seconds in delays)
@@ -319,7 +351,12 @@ def _read_key(row: Iterable[Any]) -> BatchKey:
 
 
 def _listed(row: list[Any]) -> tuple[BatchKey, Listed]:
-    _, _, _, size, revoked, leaves, stamp = row
+    size, revoked, leaves, stamp, accepted, delay = row[3:]
     return _read_key(row), Listed(
-        int(size), revoked, None if leaves is None else _hash(leaves), None if stamp is None else bytes.fromhex(stamp)
+        int(size),
+        revoked,
+        None if leaves is None else _hash(leaves),
+        None if stamp is None else bytes.fromhex(stamp),
+        _moment(accepted),
+        _moment(delay),
     )

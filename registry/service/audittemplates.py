@@ -5,15 +5,15 @@ was taken away.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from registry.core.audit import Finding, Where, find
 from registry.core.canonical import canonicalize, parse_json
 from registry.core.errors import InputError
-from registry.core.notation import short
+from registry.core.notation import moment_text, short
 from registry.service.auditmaterial import malformed
-from registry.service.auditstate import AuditState
+from registry.service.auditstate import AuditState, SeenTemplate
 from registry.service.published import MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import IssuerMaterial, PublishedIssuer, PublishedTemplate
 
@@ -104,7 +104,7 @@ class TemplateAudit:
         """What earlier audits found to be right."""
         if self._state is None:
             return set()
-        return {key[1:] for key, (_, served) in self._state.templates.items() if key[0] == name and served}
+        return {key[1:] for key, seen in self._state.templates.items() if key[0] == name and seen.served}
 
     def _template(
         self, material: IssuerMaterial, issuer: PublishedIssuer, template: PublishedTemplate, skip: bool
@@ -114,15 +114,18 @@ class TemplateAudit:
         named = f"the template {template.name} with the SHA-256"
         digest = template.digest.hex()
         before = self._state.templates.get(key) if self._state is not None else None
-        if before is not None and before[0] != digest:
-            yield find("template_changed", f"{named} {before[0]}, as an earlier audit saw", digest, where)
+        if before is not None and before.digest != digest:
+            yield find("template_changed", f"{named} {before.digest}, as an earlier audit saw", digest, where)
             return
         promised = template.url.rpartition("/")[2]
         if promised != digest:
             yield find("template_changed", f"{named} that its address ends in: {short(promised)}", digest, where)
             return
+        yield from self._said(template, before, where)
         if self._state is not None:
-            self._state.templates.setdefault(key, (digest, False))
+            seen = before or SeenTemplate(digest, False)
+            used = template.first_used if seen.first_used is None else seen.first_used
+            self._state.templates[key] = replace(seen, name=seen.name or template.name, first_used=used)
         if skip:
             return
         data = material.template(issuer, template)
@@ -136,7 +139,19 @@ class TemplateAudit:
         if served != digest:
             yield find("template_changed", f"{named} {digest}", served, where)
         elif self._state is not None:
-            self._state.templates[key] = (digest, True)
+            self._state.templates[key] = replace(self._state.templates[key], served=True)
+
+    def _said(self, template: PublishedTemplate, before: SeenTemplate | None, where: Where) -> Iterator[Finding]:
+        """A registry that was restored may have used it for the first time again, and later; earlier it cannot be."""
+        if before is None:
+            return
+        if before.name not in (None, template.name):
+            expected = f"the name {before.name}, as an earlier audit saw"
+            yield find("template_changed", expected, f"the name {template.name}", where)
+        earlier, now = before.first_used, template.first_used
+        if earlier is not None and now is not None and now < earlier:
+            expected = f"first used {moment_text(earlier)}, as an earlier audit saw"
+            yield find("template_changed", expected, f"first used {moment_text(now)}", where)
 
     def _gone(self, read: _Read, unread: set[bytes]) -> Iterator[Finding]:
         for name, issuer, url in sorted(self._state.templates if self._state is not None else ()):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from registry.store.database import Database
 from registry.store.tables import properties
 
-__all__ = ["ChainHealth", "Health", "get_property", "set_property"]
+__all__ = ["ChainHealth", "Health", "chain_read", "get_property", "set_property"]
 
 _NAME = "chain_health"
 _SEEN = "worker_seen"
@@ -56,8 +56,7 @@ class Health:
     def chain_read(self) -> int | None:
         """Up to which time the chain was read; None if it never was."""
         with self._database.read() as connection:
-            value = get_property(connection, _READ)
-        return None if value is None else int(value)
+            return chain_read(connection)
 
     def chain_failed(self, message: str) -> None:
         self._set(message)
@@ -80,6 +79,12 @@ class Health:
             return
         with self._database.write() as connection:
             set_property(connection, _NAME, json.dumps({"message": message, "since": self._clock()}))
+
+
+def chain_read(connection: Connection) -> int | None:
+    """Up to which time (Unix seconds) all that the chain had was read and seen to; None if it never was."""
+    value = get_property(connection, _READ)
+    return None if value is None else int(value)
 
 
 def get_property(connection: Connection, name: str) -> str | None:

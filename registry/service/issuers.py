@@ -17,7 +17,8 @@ from registry.store.database import AnyRow
 from registry.store.tables import api_keys, issuers
 
 __all__ = [
-    "HOSTED", "SCOPES", "SELF", "SIGNS_ELSEWHERE", "SIGNS_HERE", "ApiKey", "Caller", "Issuer", "Issuers", "lock_issuer",
+    "HOSTED", "SCOPES", "SELF", "SIGNS_ELSEWHERE", "SIGNS_HERE", "ApiKey", "Caller", "Issuer", "Issuers", "is_did",
+    "is_name", "lock_issuer",
 ]  # fmt: skip
 
 SCOPES = ("issue", "status")
@@ -136,7 +137,7 @@ class Issuers:
 
     def check_name(self, name: str) -> None:
         """Raises InvalidError unless the name can stand in URLs, DIDs and file names."""
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise InvalidError(
                 "name",
                 "A name has 1 to 63 lower-case letters, digits and hyphens, and begins and ends without a hyphen.",
@@ -145,7 +146,7 @@ class Issuers:
 
     def check_did(self, did: str | None) -> None:
         """Raises InvalidError unless it is a DID, another absolute URI, or None."""
-        if did is not None and not (_DID.fullmatch(did) or _URI.fullmatch(did)):
+        if did is not None and not is_did(did):
             raise InvalidError("did", "did must be a DID such as did:web:example.org, or another absolute URI.", "/did")
 
     def exists(self, name: str) -> bool:
@@ -239,6 +240,16 @@ class Issuers:
         if row is None:
             raise UnauthorizedError("unknown_api_key", "This API key is not known, or was ended.")
         return Caller(row.issuer_id, frozenset(row.scopes.split()))
+
+
+def is_name(text: str) -> bool:
+    """Whether it can stand in URLs, DIDs and file names."""
+    return bool(_NAME.fullmatch(text))
+
+
+def is_did(text: str) -> bool:
+    """A DID, or another absolute URI."""
+    return bool(_DID.fullmatch(text) or _URI.fullmatch(text))
 
 
 def lock_issuer(connection: Connection, issuer_id: int) -> Issuer:

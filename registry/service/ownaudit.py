@@ -3,20 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
-
 from anchors.base import Chain
 from registry.core.audit import BatchKey, Finding
 from registry.core.audit_chain import ChainView
 from registry.core.audit_published import PublishedBatch
 from registry.service.auditissuers import IssuerAudit
+from registry.service.auditrows import StoredIssuers, read_issuers
 from registry.service.context import Context
 from registry.service.identities import Identities
-from registry.service.issuers import Issuers
 from registry.service.ownissuers import OwnIssuers
 from registry.service.selfaudit import audit_database
 from registry.service.statuslists import StatusLists
-from registry.store.database import unreadable
 
 __all__ = ["OwnAudit"]
 
@@ -26,7 +23,6 @@ class OwnAudit:
     """An ``Inside``. Takes no password. ``first_block``: where the contract was deployed."""
 
     context: Context
-    issuers: Issuers
     identities: Identities
     lists: StatusLists
     first_block: int
@@ -40,12 +36,14 @@ class OwnAudit:
     ) -> Iterator[Finding]:
         """``declared``: what is published of batches. Raises ChainError."""
         yield from audit_database(self.context.database, chain, view, declared)
-        material = OwnIssuers(self.context, self.issuers, self.identities, self.lists)
+        material = OwnIssuers(self.context, self._issuers().good, self.identities, self.lists)
         audit = IssuerAudit(view, chain, self.first_block, incomplete)
-        try:
-            yield from audit.add(material, material.issuers(), set())
-        except DBAPIError as error:
-            reason = unreadable(error)
-            if reason is None:
-                raise
-            incomplete.append(f"What this registry tells of its issuers was not audited: {reason}.")
+        yield from audit.add(material, material.issuers(), set())
+
+    def addresses(self) -> set[bytes]:
+        """Those that this registry issues for, as far as its tables can be read."""
+        return set(self._issuers().addresses.values())
+
+    def _issuers(self) -> StoredIssuers:
+        with self.context.database.read() as connection:
+            return read_issuers(connection, [])  # what cannot be read is told with the tables

@@ -3,15 +3,21 @@
 Lists come without their proofs: those take the keys' password, and what matters is which key would make them.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+
 from anchors.base import ChainUnreachable
 from registry.core.errors import InputError
 from registry.service.context import Context
 from registry.service.errors import BusyError, NotFoundError
 from registry.service.identities import Identities
-from registry.service.issuers import SIGNS_HERE, Issuer, Issuers
-from registry.service.published import MaterialUnavailable
+from registry.service.issuers import SIGNS_HERE, Issuer
+from registry.service.published import MaterialMalformed, MaterialUnavailable
 from registry.service.publishedissuers import ListSigner, PublishedIssuer, PublishedIssuers, PublishedTemplate
 from registry.service.statuslists import StatusLists
+from registry.store.database import unreadable
 
 __all__ = ["OwnIssuers"]
 
@@ -22,18 +28,19 @@ class OwnIssuers:
     name = "this registry"
     live = True
 
-    def __init__(self, context: Context, issuers: Issuers, identities: Identities, lists: StatusLists) -> None:
+    def __init__(self, context: Context, issuers: Iterable[Issuer], identities: Identities, lists: StatusLists) -> None:
         self._context = context
         self._identities = identities
         self._lists = lists
-        self._issuers = {issuer.address: issuer for issuer in issuers.all()}
+        self._issuers = {issuer.address: issuer for issuer in issuers}
 
     def issuers(self) -> PublishedIssuers:
         return PublishedIssuers(tuple(_published(issuer) for issuer in self._issuers.values()), {}, {})
 
     def document(self, issuer: PublishedIssuer) -> bytes | None:
         try:
-            return self._identities.published(self._issuers[issuer.address])
+            with _tables(f"the DID document of {issuer.name}"):
+                return self._identities.published(self._issuers[issuer.address])
         except NotFoundError:
             return None  # it publishes its document itself
         except BusyError as error:
@@ -41,7 +48,8 @@ class OwnIssuers:
 
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         try:
-            return self._lists.unsigned(self._issuers[issuer.address], purpose, number)
+            with _tables(f"the {purpose} list {number} of {issuer.name}"):
+                return self._lists.unsigned(self._issuers[issuer.address], purpose, number)
         except NotFoundError:
             return None
         except ChainUnreachable as error:
@@ -61,6 +69,20 @@ class OwnIssuers:
         except InputError as error:
             raise MaterialUnavailable(f"The keys of {issuer.name} were not audited: {error}") from error
         return ListSigner(ring.verification_method, ring.current.public_key, ring.current.valid_from)
+
+
+@contextmanager
+def _tables(what: str) -> Iterator[None]:
+    """The tables may hold anything: what cannot be made of them is malformed, and hides nothing of the rest."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = unreadable(error)
+        if reason is None:
+            raise
+        raise MaterialMalformed(f"{what} cannot be made: {reason}") from error
+    except (TypeError, ValueError, LookupError) as error:
+        raise MaterialMalformed(f"{what} cannot be made: the tables hold something else than they can") from error
 
 
 def _published(issuer: Issuer) -> PublishedIssuer:

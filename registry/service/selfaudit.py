@@ -5,71 +5,68 @@ anything (SQLite keeps any type in any column), so values are taken as the drive
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Connection, select, type_coerce
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.types import NullType
 
-from anchors.base import Chain, Revoke, SetSuspension
+from anchors.base import Chain, SetDid
 from registry.core.audit import BatchKey, Finding, Where, find
-from registry.core.audit_chain import AnchoredBatch, ChainView
+from registry.core.audit_chain import ChainView
 from registry.core.audit_database import (
     Lookups,
-    OwnWords,
     StoredBatch,
     StoredCredential,
     StoredIssuer,
-    StoredStatus,
     anchored_as,
     audit_erasures,
+    audit_open_rows,
     audit_rows,
-    audit_statuses,
-    audit_stored_anchors,
     audit_stored_batches,
     audit_stored_issuers,
-    audit_stored_words,
 )
 from registry.core.audit_published import PublishedBatch
-from registry.core.canonical import MAX_INTEGER
-from registry.core.model import StatusWords
+from registry.core.model import BlockRef
 from registry.core.notation import short
-from registry.core.status import ENTRIES_PER_WORD, word_and_mask
+from registry.core.status import ENTRIES_PER_WORD
 from registry.service import operations
+from registry.service.auditcopies import Followed, audit_copies, followed
+from registry.service.auditrequests import audit_requests
+from registry.service.auditrows import (
+    StoredIssuers,
+    Unreadable,
+    any_bytes,
+    as_they_are,
+    bytes_of,
+    fault,
+    number_of,
+    read_issuers,
+    readable,
+    rows_of,
+)
 from registry.service.batching import BatchState
 from registry.service.declaring import TOMBSTONES, erased_in
+from registry.service.health import chain_read
 from registry.service.intake import COMMITMENT, ISSUED, SECURED, SIGNED, UNSIGNED
-from registry.service.issuers import SELF
-from registry.store.database import AnyRow, Database, unreadable
-from registry.store.tables import (
-    batches,
-    chain_batches,
-    chain_blocks,
-    chain_status,
-    credentials,
-    did_documents,
-    issuers,
-    status_requests,
-    templates,
-)
+from registry.service.issuers import SELF, SIGNS_HERE
+from registry.store.database import AnyRow, Database
+from registry.store.tables import batches, credentials, did_documents, templates
 
 __all__ = ["audit_database"]
 
 _PAGE = 1_000
 _LARGEST_BATCH = 1 << 24  # the contract's own limit
 _ANCHORED = (BatchState.ANCHORED, BatchState.FINAL)
-_BITS = {"revoke": (0, True), "suspend": (1, True), "reinstate": (1, False)}
-_REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL", "SUPERSEDED")
 _STATES = ("LIVE", "RESERVED", *TOMBSTONES)
 _FORMS = (SIGNED, UNSIGNED, SECURED, ISSUED)  # whose content is stored
+_MADE_HERE = (SIGNED, UNSIGNED, ISSUED)
+_MARGIN = 86_400  # seconds by which the chain's clock and the machine's may differ
 
-
-class _Unreadable(Exception):
-    """A row holds what its columns cannot hold; the text says which."""
+Said = dict[tuple[str, bool], int]
 
 
 def audit_database(
@@ -83,173 +80,258 @@ def audit_database(
         lambda number: _hash_of(chain, number),
         lambda transaction: _succeeded(chain, transaction),
         lambda issuer, index: _status_of(chain, issuer, index),
+        lambda claim: chain.read_claim(claim.issuer, claim.did, claim.document_hash),
+        lambda issuer: chain.read_issuer(issuer).next_index,
     )
     with database.read() as connection:
-        yield from _readable(_audit_tables(connection, view, declared, lookups))
-
-
-def _readable(findings: Iterator[Finding], where: Where | None = None) -> Iterator[Finding]:
-    """What cannot be read is a finding, and ends this part of the audit only; what could not be asked is none."""
-    try:
-        yield from findings
-    except DBAPIError as error:
-        reason = unreadable(error)
-        if reason is None:
-            raise
-        yield find("database_unreadable", "tables as the program writes them", short(reason, 300), where or Where())
-    except (_Unreadable, TypeError, ValueError, LookupError) as error:
-        observed = short(str(error), 300) if isinstance(error, _Unreadable) else f"else: {type(error).__name__}"
-        yield find("database_unreadable", "tables as the program writes them", observed, where or Where())
+        yield from readable(_audit_tables(connection, chain, view, declared, lookups))
 
 
 def _audit_tables(
-    connection: Connection, view: ChainView, declared: Mapping[BatchKey, PublishedBatch], lookups: Lookups
+    connection: Connection,
+    chain: Chain,
+    view: ChainView,
+    declared: Mapping[BatchKey, PublishedBatch],
+    lookups: Lookups,
 ) -> Iterator[Finding]:
-    rows = connection.execute(select(*_as_they_are(issuers, "id", "address", "did", "next_index"))).all()
-    addresses: dict[int, bytes] = {row.id: _bytes_of(row.address, 20, f"issuer {row.id}") for row in rows}
+    lost: list[Finding] = []
+    issuers_ = read_issuers(connection, lost)
+    addresses = issuers_.addresses
     ours = frozenset(addresses.values())
-    known = list(_batches(connection, addresses))
-    stored = [batch for _, _, _, batch in known]
-    yield from audit_stored_batches(view, stored, ours, lookups)
-    on_chain = view.batches()
-    anchored = [batch for batch in stored if batch.key in on_chain]
+    known, doubtful = _batches(connection, addresses, lost)
+    read, settled = Followed(None, behind=False), 0
+    try:
+        read = followed(connection, chain)
+        settled = _settled(connection, read.tip)
+    except (DBAPIError, Unreadable) as error:
+        lost.append(fault(error))
+    yield from lost
+    behind = read.behind and read.tip is not None and view.block.timestamp - read.tip.timestamp <= _MARGIN
+    stored = [batch for _, _, batch in known]
+    view = _with_records(view, chain, stored)
+    yield from audit_stored_batches(view, stored, ours - doubtful, lookups, settled, behind=behind)
     elsewhere = anchored_as(view, stored)
-    strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}
-    yield from _readable(audit_stored_issuers(view, _issuers(rows, addresses, anchored, strangers)))
-    keys = {number: batch.key for number, _, _, batch in known}
     numbers = {address: number for number, address in addresses.items()}
-    for number, issuer, state, batch in known:
-        if state in _ANCHORED or batch.key in on_chain:
-            query = select(*_as_they_are(batches, "leaves")).where(batches.c.id == number)
-            leaves = _bytes(connection.execute(query).scalar_one())
-            key = elsewhere.get(batch.key, batch.key)  # the rows may be right where their batch is not
-            found = audit_rows(key, batch.size, leaves, _rows(connection, number, numbers.get(key.issuer, issuer)))
-            yield from _readable(found, Where.batch(key))
+    said: dict[int, Said] = defaultdict(dict)
+    for number, issuer, batch in known:
+        query = select(*as_they_are(batches, "leaves")).where(batches.c.id == number)
+        key = elsewhere.get(batch.key, batch.key)  # the rows may be right where their batch is not
+        rows = _rows(connection, number, numbers.get(key.issuer, issuer))
+        yield from readable(_audit_batch(connection, query, key, batch.size, rows, said[issuer]), Where.batch(key))
+    ends = _ends(stored)
+    for item in issuers_.good:
+        # What is being read again may have been somebody else's a moment ago.
+        end = None if read.behind or item.address in doubtful else ends[item.address]
+        waiting = audit_open_rows(item.address, item.next_index, _rows(connection, None, item.id), end, lookups)
+        yield from readable(waiting, Where(item.address))
+    strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}
+    anchored = [batch for batch in stored if view.records.get(batch.key)]
+    yield from readable(audit_stored_issuers(view, _issuers(connection, issuers_, anchored, strangers, said)))
+    yield from readable(_audit_calls(connection, known))
+    yield from readable(_audit_erasures(connection, known, declared))
+    yield from readable(audit_requests(connection, addresses, view, lookups, behind=behind))
+    yield from readable(audit_copies(connection, view, ours, lookups, read.tip))
+    yield from readable(_templates(connection, addresses))
+    yield from readable(_documents(connection, addresses))
+    yield from readable(_references(connection))
+
+
+def _with_records(view: ChainView, chain: Chain, stored: Iterable[StoredBatch]) -> ChainView:
+    """Whatever became of its event: the node may have given it up."""
+    keys = [batch.key for batch in stored if batch.key not in view.records]
+    found = chain.read_records([(key.issuer, key.root, key.first) for key in keys], view.block) if keys else []
+    return replace(view, records={**view.records, **dict(zip(keys, found, strict=True))})
+
+
+def _settled(connection: Connection, tip: BlockRef | None) -> int:
+    """Up to when the worker has seen to all that was anchored: by the chain's clock and by its own, with a margin."""
+    try:
+        read = chain_read(connection)
+    except ValueError as error:
+        raise Unreadable("properties: up to when the chain was read is no time") from error
+    return 0 if tip is None or read is None else min(tip.timestamp, read) - _MARGIN
+
+
+def _audit_batch(
+    connection: Connection, query: Any, key: BatchKey, size: int, rows: Iterable[StoredCredential], said: Said
+) -> Iterator[Finding]:
+    yield from audit_rows(key, size, any_bytes(connection.execute(query).scalar_one()), rows, said)
+
+
+def _audit_calls(connection: Connection, known: Iterable[tuple[int, int, StoredBatch]]) -> Iterator[Finding]:
+    """A batch without its call is in no listing, and with two of them it is listed twice."""
+    calls = operations.table.c
+    rows = connection.execute(select(calls.batch_id, func.count()).group_by(calls.batch_id))
+    counts = {row[0]: row[1] for row in rows}
+    for number, _, batch in known:
+        if counts.get(number) != 1:
+            yield find("row_missing", "one call that anchors it", str(counts.get(number, 0)), Where.batch(batch.key))
+
+
+def _audit_erasures(
+    connection: Connection,
+    known: Iterable[tuple[int, int, StoredBatch]],
+    declared: Mapping[BatchKey, PublishedBatch],
+) -> Iterator[Finding]:
+    keys = {number: batch.key for number, _, batch in known}
     erased = [(keys[number], count) for number, count in erased_in(connection, keys).items()]
     said = {key: batch.erased for key, batch in declared.items() if batch.erased is not None}
     yield from audit_erasures(sorted(erased), said)
-    yield from _readable(_audit_statuses(connection, addresses, view, lookups))
-    yield from _readable(_audit_copies(connection, view, ours, lookups))
-    yield from _readable(_templates(connection, addresses))
-    yield from _readable(_documents(connection, addresses))
 
 
-def _audit_statuses(
-    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
-) -> Iterator[Finding]:
-    asked, shown = _requests(connection, addresses, view, lookups)
-    own = OwnWords(_words(connection), _unasked(connection, addresses, asked))
-    yield from audit_statuses(view, shown, addresses.values(), own, lookups)
+def _references(connection: Connection) -> Iterator[Finding]:
+    """Rows that name rows which are not there. PostgreSQL has none."""
+    if connection.dialect.name != "sqlite":
+        return
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        counts[row[0], row[2]] += 1
+    for (table, parent), count in sorted(counts.items()):
+        observed = f"{count} of {table} that name others"
+        yield find("database_unreadable", f"rows that name rows of {parent}", observed, Where(source=table))
 
 
 def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(*_as_they_are(templates, "id", "issuer_id", "name", "digest", "content")).order_by(templates.c.id)
+        select(*as_they_are(templates, "id", "issuer_id", "name", "digest", "content")).order_by(templates.c.id)
     )
     for row in rows:
-        digest = _bytes_of(row.digest, 32, f"template {row.id}")
-        found = sha256(_bytes(row.content) or b"").digest()
+        digest = bytes_of(row.digest, 32, f"template {row.id}")
+        found = sha256(any_bytes(row.content) or b"").digest()
         if found != digest:
-            where = Where(addresses[row.issuer_id], source=f"the template {short(str(row.name))}")
+            where = Where(addresses.get(row.issuer_id), source=f"the template {short(str(row.name))}")
             yield find("stored_template_differs", f"SHA-256 {digest.hex()}", found.hex(), where)
 
 
 def _documents(connection: Connection, addresses: Mapping[int, bytes]) -> Iterator[Finding]:
-    """What was claimed on chain is the hash."""
+    """What was claimed on chain is the hash, and what is claimed is kept before."""
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(*_as_they_are(did_documents, "id", "issuer_id", "hash", "content")).order_by(did_documents.c.id)
+        select(*as_they_are(did_documents, "id", "issuer_id", "hash", "content")).order_by(did_documents.c.id)
     )
+    kept = set()
     for row in rows:
-        digest = _bytes_of(row.hash, 32, f"DID document {row.id}")
-        found = sha256(_bytes(row.content) or b"").digest()
+        digest = bytes_of(row.hash, 32, f"DID document {row.id}")
+        kept.add((row.issuer_id, digest))
+        found = sha256(any_bytes(row.content) or b"").digest()
         if found != digest:
-            expected = f"a former DID document with SHA-256 {digest.hex()}"
-            yield find("issuer_changed", expected, found.hex(), Where(addresses[row.issuer_id]))
+            yield find("issuer_changed", _former(digest), found.hex(), Where(addresses.get(row.issuer_id)))
+    for item in operations.load(connection, operations.table.c.kind == operations.SET_DID):
+        call = item.call
+        if isinstance(call, SetDid) and (item.issuer_id, call.document_hash) not in kept:
+            yield find("issuer_changed", _former(call.document_hash), "none", Where(addresses.get(item.issuer_id)))
 
 
-def _audit_copies(
-    connection: Connection, view: ChainView, ours: Collection[bytes], lookups: Lookups
-) -> Iterator[Finding]:
-    until = _followed(connection, view, lookups)
-    if until is not None:
-        yield from audit_stored_words(view, _words(connection, until), until, ours)
-        yield from audit_stored_anchors(view, _anchors(connection, until), until, ours)
+def _former(digest: bytes) -> str:
+    return f"a former DID document with SHA-256 {digest.hex()}"
+
+
+def _ends(stored: Iterable[StoredBatch]) -> dict[bytes, int]:
+    """Where each issuer's last batch ends."""
+    found: dict[bytes, int] = defaultdict(int)
+    for batch in stored:
+        found[batch.key.issuer] = max(found[batch.key.issuer], batch.key.first + batch.size)
+    return found
 
 
 def _issuers(
-    rows: Iterable[AnyRow],
-    addresses: Mapping[int, bytes],
+    connection: Connection,
+    read: StoredIssuers,
     stored: Iterable[StoredBatch],
     strangers: Mapping[bytes, bytes],
+    said: Mapping[int, Said],
 ) -> Iterator[StoredIssuer]:
-    reached: dict[bytes, int] = defaultdict(int)
-    for batch in stored:
-        reached[batch.key.issuer] = max(reached[batch.key.issuer], batch.key.first + batch.size)
-    for row in rows:
-        place = f"issuer {row.id}"
-        if not isinstance(row.did, str):
-            raise _Unreadable(f"{place}: its DID is no text")
-        address = addresses[row.id]
-        anchors = strangers.get(address)
-        yield StoredIssuer(address, row.did, _number(row.next_index, place), reached[address], anchors)
+    reached = _ends(stored)
+    calls = operations.table.c
+    gave_keys = set(connection.scalars(select(calls.issuer_id).where(calls.kind == operations.SET_KEY)))
+    for issuer in read.good:
+        mixed_up = []
+        if issuer.mode == SELF and issuer.id in gave_keys:
+            mixed_up.append(("hosted: it gave this registry a key", issuer.mode))
+        if not issuer.status_base.endswith(f"/issuers/{issuer.name}/status"):  # neither ever changes
+            expected = f"the issuer whose status lists are below {short(issuer.status_base, 200)}"
+            mixed_up.append((expected, issuer.name))
+        for (base, signed), index in said.get(issuer.id, {}).items():
+            credential = f"as its credential at index {index} says"
+            if base != issuer.status_base:
+                mixed_up.append(
+                    (f"status lists below {short(base, 200)}, {credential}", short(issuer.status_base, 200))
+                )
+            if signed and issuer.signs != SIGNS_HERE:
+                mixed_up.append((f"signed here, {credential}", "not signed here"))
+        anchors = strangers.get(issuer.address)
+        end = reached[issuer.address]
+        yield StoredIssuer(issuer.address, issuer.did, issuer.next_index, end, anchors, tuple(mixed_up))
 
 
 def _batches(
-    connection: Connection, addresses: Mapping[int, bytes]
-) -> Iterator[tuple[int, int, BatchState, StoredBatch]]:
-    """Id, issuer, state and the rest of each batch that counts. Raises _Unreadable."""
+    connection: Connection, addresses: Mapping[int, bytes], lost: list[Finding]
+) -> tuple[list[tuple[int, int, StoredBatch]], frozenset[bytes]]:
+    """Id, issuer and the rest of each batch that counts; and the issuers of whom there may be others, which cannot be
+    read. ``lost`` is added to.
+    """
     names = (
         "id", "issuer_id", "first", "size", "root", "state", "anchored_at", "block_number", "block_hash", "transaction",
     )  # fmt: skip
-    query = select(*_as_they_are(batches, *names)).where(batches.c.state != BatchState.DISPLACED)
-    for row in connection.execute(query.order_by(batches.c.issuer_id, batches.c.first)).all():
-        place = f"batch {row.id}"
-        if row.issuer_id not in addresses:
-            raise _Unreadable(f"{place}: there is no issuer {short(str(row.issuer_id), 50)}")
-        if row.state not in list(BatchState):
-            raise _Unreadable(f"{place}: its state is none")
-        key = BatchKey(addresses[row.issuer_id], _number(row.first, place), _bytes_of(row.root, 32, place))
-        size = _number(row.size, place)
-        if not 0 < size <= _LARGEST_BATCH:
-            raise _Unreadable(f"{place}: it has {size} leaves")
-        state = BatchState(row.state)
-        yield (
-            row.id,
-            row.issuer_id,
-            state,
-            StoredBatch(
-                key,
-                size,
-                state in _ANCHORED,
-                None if row.transaction is None else _bytes_of(row.transaction, 32, place),
-                None if row.block_number is None else _number(row.block_number, place),
-                None if row.block_hash is None else _bytes_of(row.block_hash, 32, place),
-                None if row.anchored_at is None else _number(row.anchored_at, place),
-                state is BatchState.FINAL,
-            ),
-        )
+    found, before = [], len(lost)
+    everyone = frozenset(addresses.values())
+    rows = rows_of(connection, batches, names, lost, batches.c.state != BatchState.DISPLACED)
+    doubtful = everyone if len(lost) > before else frozenset()
+    for row in rows:
+        address = addresses.get(row.issuer_id)
+        if address is None:  # nobody's, or of an issuer that cannot be read: both are told elsewhere
+            doubtful = everyone
+            continue
+        try:
+            found.append((row.id, row.issuer_id, _batch(row, address)))
+        except Unreadable as error:
+            doubtful |= {address}
+            lost.append(fault(error, Where(address)))
+    return sorted(found, key=lambda item: (item[1], item[2].key.first)), doubtful
 
 
-def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCredential]:
+def _batch(row: AnyRow, address: bytes) -> StoredBatch:
+    """Raises Unreadable."""
+    place = f"batch {row.id}"
+    if row.state not in list(BatchState):
+        raise Unreadable(f"{place}: its state is none")
+    size = number_of(row.size, place)
+    if not 0 < size <= _LARGEST_BATCH:
+        raise Unreadable(f"{place}: it has {size} leaves")
+    return StoredBatch(
+        BatchKey(address, number_of(row.first, place), bytes_of(row.root, 32, place)),
+        size,
+        row.state in _ANCHORED,
+        None if row.transaction is None else bytes_of(row.transaction, 32, place),
+        None if row.block_number is None else number_of(row.block_number, place),
+        None if row.block_hash is None else bytes_of(row.block_hash, 32, place),
+        None if row.anchored_at is None else number_of(row.anchored_at, place),
+        row.state == BatchState.FINAL,
+    )
+
+
+def _rows(connection: Connection, batch: int | None, issuer: int) -> Iterator[StoredCredential]:
+    """Those of a batch, or of an issuer's that are in none."""
     columns = credentials.c
     names = (
         "id", "issuer_id", "credential_index", "state", "form", "reserved_until", "external_id", "content", "salt",
         "leaf",
     )  # fmt: skip
+    is_open = columns.batch_id.is_(None)
     rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(*_as_they_are(credentials, *names))
-        .where(columns.batch_id == batch)
+        select(*as_they_are(credentials, *names))
+        .where(columns.batch_id == batch if batch is not None else (columns.issuer_id == issuer) & is_open)
         .order_by(columns.credential_index, columns.id)
     )
     for row in rows:
         place = f"credential {row.id}"
         if row.state not in _STATES:
-            raise _Unreadable(f"{place}: its state is none")
-        index = _number(row.credential_index, place)
-        content, salt = _bytes(row.content), _bytes(row.salt)
+            raise Unreadable(f"{place}: its state is none")
+        index = number_of(row.credential_index, place)
+        content, salt = any_bytes(row.content), any_bytes(row.salt)
         # Only for a reserved index a commitment comes alone, and without a name.
         bare = row.form == COMMITMENT and row.reserved_until is not None and row.external_id is None
-        empty = row.state in TOMBSTONES or (bare and content is None)
+        empty = row.state in TOMBSTONES or (bare and content is None) or (batch is None and row.state == "RESERVED")
+        document = _parsed(content) if content is not None and row.form in _FORMS else None
         mixed_up = None
         if row.issuer_id != issuer:
             mixed_up = (f"issuer {issuer}", f"issuer {short(str(row.issuer_id), 50)}")
@@ -257,192 +339,36 @@ def _rows(connection: Connection, batch: int, issuer: int) -> Iterator[StoredCre
             mixed_up = ("a credential that was handed in", "an index that is reserved for one")
         elif content is not None and row.form not in _FORMS:
             mixed_up = ("a form of credentials that are stored", f"the form {short(str(row.form), 50)}")
-        elif content is not None and not empty:
-            mixed_up = _other_name(content, row.external_id)
-        yield StoredCredential(str(row.id), index, empty, content, salt, _bytes(row.leaf), mixed_up)
+        elif document is not None and not empty:
+            mixed_up = _other_name(document, row.external_id)
+        says = _says(document, row.form) if document is not None and row.form in _MADE_HERE else None
+        yield StoredCredential(str(row.id), index, empty, content, salt, any_bytes(row.leaf), mixed_up, says)
 
 
-def _other_name(content: bytes, name: object) -> tuple[str, str] | None:
-    """What a row is found by, where that is not its credential's own id: what is done to it is done to another one."""
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    """None for another content than the anchored one, which its leaf says."""
     try:
-        document: Any = orjson.loads(content)
+        document = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return None  # another content than the anchored one, which its leaf says
-    said = document.get("id") if isinstance(document, dict) else None
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _says(document: Mapping[str, Any], form: str) -> tuple[str, bool] | None:
+    """Where the issuer's status lists are, and whether it was signed here: see ``Securing.secure``."""
+    entry = document.get("credentialStatus")
+    place = entry.get("statusListCredential") if isinstance(entry, dict) else None
+    if not isinstance(place, str):
+        return None
+    return place.rsplit("/", 2)[0], form != UNSIGNED and "proof" in document
+
+
+def _other_name(document: Mapping[str, Any], name: object) -> tuple[str, str] | None:
+    """What a row is found by, where that is not its credential's own id: what is done to it is done to another one."""
+    said = document.get("id")
     if said == name or not isinstance(said, str) or said.startswith("data:"):
         return None  # an envelope: the credential's id is within it
     return f"id {short(said, 200)}, as in the credential", f"id {short(str(name), 200)}"
-
-
-def _requests(
-    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups
-) -> tuple[dict[tuple[int, str, int], int], list[StoredStatus]]:
-    """The bits that were asked for, by call, action and word; and what the requests that were done at the view's block
-    add up to, for each credential.
-    """
-    names = ("id", "action", "state", "final_block", "operation_id", "requested_at")
-    # What waits for an issuer's own signature is not the registry's to send.
-    signs_itself = set(connection.scalars(select(issuers.c.id).where(issuers.c.mode == SELF)))
-    rows = connection.execute(
-        select(
-            *_as_they_are(credentials, "issuer_id", "credential_index", "batch_id"),
-            *_as_they_are(status_requests, *names),
-        )
-        .join(credentials, credentials.c.id == status_requests.c.credential_id)
-        .order_by(status_requests.c.id)
-    )
-    asked: dict[tuple[int, str, int], int] = defaultdict(int)
-    superseded: dict[tuple[bytes, int, int], list[tuple[int, str]]] = defaultdict(list)
-    shown: dict[tuple[bytes, int], list[Any]] = defaultdict(lambda: [False, None, None])
-    waiting: dict[tuple[bytes, int], dict[int, tuple[str, int]]] = defaultdict(dict)
-    for row in rows:
-        name = f"status request {row.id}"
-        if row.action not in _BITS or row.state not in _REQUESTS or row.issuer_id not in addresses:
-            raise _Unreadable(f"{name}: its action, state or issuer is none")
-        index = _number(row.credential_index, name)
-        at = addresses[row.issuer_id], index
-        place, value = _BITS[row.action]
-        calls = [] if row.operation_id is None else [(row.operation_id, row.action)]
-        if row.state == "SUPERSEDED":  # only a later one makes it that: without one, its row was changed
-            superseded[*at, place] += calls
-            continue
-        if (row.state != "FINAL" and row.final_block is not None) or (row.state == "WAITING" and calls):
-            continue  # no row of the program's: as good as lost
-        word, mask = word_and_mask(index)
-        for call, action in [*superseded.pop((*at, place), ()), *calls]:
-            asked[call, action, word] |= mask
-        if row.batch_id is None:
-            continue
-        waiting[at].pop(place, None)
-        by = _done_by(row.state, row.final_block, name, view, lookups)
-        if row.state in ("WAITING", "SENT") and row.issuer_id not in signs_itself:
-            waiting[at][place] = (row.action, _number(row.requested_at, name))
-        shown[at][place] = None if by is None else value
-        if place:
-            shown[at][2] = by if calls else None  # what no call belongs to never was on chain
-    found = []
-    for (issuer, index), (revoked, suspended, by) in sorted(shown.items()):
-        first = min(waiting[issuer, index].values(), key=lambda item: item[1], default=None)
-        found.append(StoredStatus(issuer, index, revoked, suspended, by, first))
-    return asked, found
-
-
-def _done_by(state: str, final_block: object, name: str, view: ChainView, lookups: Lookups) -> int | None:
-    """By which block a request is said to be on chain, at the audited one at the latest; None if it is not said.
-
-    What is called final in a block behind the audited one is the next audit's; a block that is not there hides nothing.
-    """
-    if state == "ON_CHAIN" or (state == "FINAL" and final_block is None):
-        return view.block.number
-    if state != "FINAL":
-        return None
-    number = _number(final_block, name)
-    return number if number <= view.block.number else view.block.number if lookups.block_hash(number) is None else None
-
-
-def _unasked(
-    connection: Connection, addresses: Mapping[int, bytes], asked: Mapping[tuple[int, str, int], int]
-) -> dict[tuple[bytes, int], StatusWords]:
-    """Bits in this registry's own calls whose request is gone."""
-    found: dict[tuple[bytes, int], StatusWords] = {}
-    calls = operations.table.c
-    for item in operations.load(
-        connection, calls.kind.in_((operations.REVOKE, operations.SUSPEND)), calls.state != "CANCELLED"
-    ):
-        call = item.call
-        revoked = zip(call.words, call.masks, strict=True) if isinstance(call, Revoke) else ()
-        for word, mask in revoked:
-            _add(found, (addresses[item.issuer_id], word), mask & ~asked.get((item.id, "revoke", word), 0), 0)
-        masks = (
-            zip(call.words, call.set_masks, call.clear_masks, strict=True) if isinstance(call, SetSuspension) else ()
-        )
-        for word, set_, clear in masks:
-            lost = set_ & ~asked.get((item.id, "suspend", word), 0)
-            lost |= clear & ~asked.get((item.id, "reinstate", word), 0)
-            _add(found, (addresses[item.issuer_id], word), 0, lost)
-    return found
-
-
-def _add(found: dict[tuple[bytes, int], StatusWords], word: tuple[bytes, int], revoked: int, suspended: int) -> None:
-    before = found.get(word, StatusWords(0, 0))
-    found[word] = StatusWords(before.revoked | revoked, before.suspended | suspended)
-
-
-def _followed(connection: Connection, view: ChainView, lookups: Lookups) -> int | None:
-    """Up to which block the copies of the chain's events go; None where it is on a branch that will be read again."""
-    names = _as_they_are(chain_blocks, "number", "hash")
-    row = connection.execute(select(*names).order_by(chain_blocks.c.number.desc()).limit(1)).one_or_none()
-    if row is None:
-        return None
-    number = _number(row.number, "chain_blocks")
-    return min(number, view.block.number) if lookups.block_hash(number) == _bytes(row.hash) else None
-
-
-def _words(connection: Connection, until: int = MAX_INTEGER) -> dict[tuple[bytes, int], StatusWords]:
-    """The status words, folded from the copies of the events up to a block, or of all."""
-    columns = chain_status.c
-    names = ("block_number", "issuer", "purpose", "word", "set_mask", "clear_mask")
-    rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(*_as_they_are(chain_status, *names))
-        .where(columns.block_number <= until)
-        .order_by(columns.block_number, columns.log_index, columns.position)
-    )
-    folded: dict[tuple[bytes, int], list[int]] = defaultdict(lambda: [0, 0])
-    for row in rows:
-        place = f"chain_status in block {row.block_number}"
-        word = int.from_bytes(_bytes_of(row.word, 32, place))
-        masks = [int.from_bytes(_bytes_of(mask, 32, place)) for mask in (row.set_mask, row.clear_mask)]
-        if row.purpose not in ("revocation", "suspension"):
-            raise _Unreadable(f"{place}: its purpose is none")
-        pair, purpose = folded[_bytes_of(row.issuer, 20, place), word], int(row.purpose == "suspension")
-        pair[purpose] = (pair[purpose] | masks[0]) & ~masks[1]
-    return {key: StatusWords(*pair) for key, pair in folded.items()}
-
-
-def _anchors(connection: Connection, until: int) -> dict[AnchoredBatch, int | None]:
-    """The copies of the events of batches up to a block, each with the block that voided it by then."""
-    names = ("block_number", "block_hash", "transaction", "issuer", "root", "first", "size", "revoked_block")
-    rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(*_as_they_are(chain_batches, *names)).where(chain_batches.c.block_number <= until)
-    )
-    found = {}
-    for row in rows:
-        place = f"chain_batches in block {row.block_number}"
-        key = BatchKey(_bytes_of(row.issuer, 20, place), _number(row.first, place), _bytes_of(row.root, 32, place))
-        hashes = _bytes_of(row.block_hash, 32, place), _bytes_of(row.transaction, 32, place)
-        batch = AnchoredBatch(key, _number(row.size, place), _number(row.block_number, place), *hashes)
-        voided = None if row.revoked_block is None else _number(row.revoked_block, place)
-        found[batch] = voided if voided is not None and voided <= until else None
-    return found
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def _as_they_are(table: Any, *names: str) -> list[ColumnElement[Any]]:
-    """Columns as the driver gives them: an integer in a column of bytes must not become as many bytes."""
-    columns: list[Column[Any]] = [table.c[name] for name in names]
-    return [type_coerce(column, NullType()).label(column.name) for column in columns]
-
-
-def _number(value: object, place: str) -> int:
-    if not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
-        raise _Unreadable(f"{place}: a number is none, or out of bounds")
-    return value
-
-
-def _bytes_of(value: object, length: int, place: str) -> bytes:
-    found = bytes(value) if isinstance(value, memoryview) else value
-    if not isinstance(found, bytes) or len(found) != length:
-        raise _Unreadable(f"{place}: what should be {length} bytes is something else")
-    return found
-
-
-def _bytes(value: object) -> bytes | None:
-    """What a row holds, of whatever type it was made: what is no bytes is another content than the anchored one."""
-    if value is None or isinstance(value, bytes):
-        return value
-    return bytes(value) if isinstance(value, memoryview) else repr(value).encode("utf-8", "backslashreplace")
 
 
 # --- the chain -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy.exc import DBAPIError
+
 from anchors.base import Chain, ChainError, ContractCall, Signature
 from anchors.ethereum import recover_signer
 from registry.core.canonical import parse_json
@@ -125,7 +127,7 @@ class Registry:
     @cached_property
     def own_audit(self) -> OwnAudit:
         first_block = self.binding.first_block
-        return OwnAudit(self.context, self.issuers, self.identities, self.status_lists, first_block)
+        return OwnAudit(self.context, self.identities, self.status_lists, first_block)
 
     def worker(self) -> Worker:
         """A worker with its signing key at hand. Raises InputError: no password, or the wrong one."""
@@ -156,7 +158,8 @@ def open_registry(settings: Settings) -> Registry:
     """Opens what `registry init` made; asks no node yet.
 
     Raises NotReadyError (not initialised, no contract yet), ConflictError (the database belongs to another chain or
-    contract), DatabaseError, InputError (settings and files that cannot be used).
+    contract), DatabaseError, InputError (settings and files that cannot be used); what the driver raises where the
+    database is damaged.
     """
     if not (settings.keystores_dir / "operator.json").is_file():
         raise NotReadyError(
@@ -177,7 +180,7 @@ def open_registry(settings: Settings) -> Registry:
             )
         check_binding(settings, binding)
         return _assemble(settings, binding, database, operator)
-    except RegistryError:
+    except (RegistryError, DBAPIError):
         database.close()
         raise
 

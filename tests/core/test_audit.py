@@ -20,10 +20,12 @@ from registry.core.audit_database import (
     StoredIssuer,
     StoredStatus,
     anchored_as,
+    audit_open_rows,
     audit_rows,
     audit_statuses,
     audit_stored_anchors,
     audit_stored_batches,
+    audit_stored_claims,
     audit_stored_issuers,
     audit_stored_words,
 )
@@ -352,6 +354,15 @@ def test_a_status_bit_without_event(world: World) -> None:
 )
 def test_nodes_that_disagree(world: World, change: Callable[[ChainView], ChainView]) -> None:
     assert codes(compare_nodes(world.view, change(world.view), "second")) == ["nodes_disagree"]
+
+
+@pytest.mark.parametrize("since", [0, 1_800_000_101])
+def test_nodes_that_disagree_in_the_state_of_a_claim(world: World, since: int) -> None:
+    claim = Claim(ISSUER, DID, b"\x0d" * 32, 1_800_000_100)
+    ours, theirs = (replace(world.view, claims=(claim,), claimed={claim: at}) for at in (claim.claimed_at, since))
+    assert compare_nodes(ours, ours, "second") == []
+    [finding] = compare_nodes(ours, theirs, "second")
+    assert (finding.code, finding.where.issuer) == ("nodes_disagree", ISSUER)
 
 
 def test_a_node_that_has_pruned_its_history_does_not_disagree(world: World) -> None:
@@ -946,9 +957,79 @@ def test_another_location(world: World, change: dict[str, Any]) -> None:
     assert codes(list(audit_stored_batches(world.view, stored, [ISSUER]))) == ["anchor_location_differs"]
 
 
+def test_a_batch_of_the_chain_with_a_transaction_that_did_something_else(world: World) -> None:
+    stored = world.stored()
+    other = stored[0].transaction
+    lookups = Lookups(lambda _: None, lambda _: True)
+    stored[1] = replace(stored[1], transaction=b"\x05" * 32)
+    assert codes(list(audit_stored_batches(world.view, stored, [ISSUER], lookups))) == ["anchor_transaction_elsewhere"]
+    stored[1] = replace(stored[1], transaction=other)  # that one was to this contract
+    assert codes(list(audit_stored_batches(world.view, stored, [ISSUER], lookups))) == ["anchor_location_differs"]
+
+
 def test_what_a_batch_that_is_not_final_need_not_say(world: World) -> None:
     stored = [replace(item, final=False, transaction=None, block_hash=None) for item in world.stored()]
     assert list(audit_stored_batches(world.view, stored, [ISSUER])) == []
+
+
+def test_a_batch_that_is_made_to_wait(world: World) -> None:
+    nowhere = dict.fromkeys(("transaction", "block_number", "block_hash", "anchored_at"))
+    waiting = [replace(item, anchored=False, final=False, **nowhere) for item in world.stored()]
+    record = world.records[world.keys[1]]
+    assert record is not None
+    for settled, expected in ((0, []), (record.anchored_at, []), (record.anchored_at + 1, ["anchor_location_differs"])):
+        found = audit_stored_batches(world.view, waiting[1:2], [], settled=settled)
+        assert codes(list(found)) == expected
+    for change in ({"block_number": 5}, {"anchored_at": 5}, {"transaction": b"\5" * 32}, {"block_hash": b"\5" * 32}):
+        found = audit_stored_batches(world.view, [replace(waiting[1], **change)], [])
+        assert codes(list(found)) == ["anchor_location_differs"]
+
+
+def test_what_rows_say_of_their_issuer_counts_where_they_are_the_anchored_ones(world: World) -> None:
+    rows = [replace(row, says=("https://registry.example/status", True)) for row in world.rows(0)]
+    rows[3] = replace(rows[3], says=("https://registry.example/former", False))
+    rows[4] = replace(rows[4], says=("https://registry.example/changed", True), salt=b"\0" * 32)
+    said: dict[tuple[str, bool], int] = {}
+    assert codes(list(audit_rows(world.keys[0], 5, world.leaves[0], rows, said))) == ["row_changed"]
+    assert said == {("https://registry.example/status", True): 0, ("https://registry.example/former", False): 3}
+
+
+def test_rows_that_wait_for_their_batch(world: World) -> None:
+    rows = [replace(row, leaf=world.leaves[0][32 * at : 32 * at + 32]) for at, row in enumerate(world.rows(0))]
+    rows[1] = replace(rows[1], erased=True, content=None, salt=None)
+
+    def found(waiting: list[StoredCredential], next_index: int = 5) -> list[tuple[str, int | None]]:
+        return [(item.code, item.where.index) for item in audit_open_rows(ISSUER, next_index, waiting)]
+
+    assert found(rows) == found(rows[2:]) == found(rows[::-1]) == found([], 9) == []
+    assert found([*rows[:2], *rows[3:]]) == [("row_missing", 2)]
+    assert found(rows[:4]) == [("row_missing", 4)]
+    assert found([*rows[:4], replace(rows[4], index=99)]) == [("row_missing", 4)]
+    on_chain = Lookups(lambda _: None, lambda _: False, next_index=lambda _: 2)
+    for waiting, end, expected in (
+        (rows[2:], 0, []),  # somebody else has the first two
+        (rows[3:], 0, [("row_missing", 2)]),
+        (rows[3:], 3, []),
+        (rows[3:], None, []),
+        (rows, 0, []),
+        ([], 0, [("row_missing", 2)]),
+        ([], 5, []),
+        ([], None, []),
+    ):
+        given = audit_open_rows(ISSUER, 5, waiting, end, on_chain)
+        assert [(item.code, item.where.index) for item in given] == expected, (len(waiting), end)
+    assert found(rows, 3) == found(rows, 0) == [("issuer_changed", None)]
+    for change, code in (
+        ({"content": b"{}"}, "row_changed"),
+        ({"salt": b"\0" * 32}, "row_changed"),
+        ({"leaf": b"\0" * 32}, "row_changed"),
+        ({"leaf": b"\0"}, "row_changed"),
+        ({"leaf": None}, "row_changed"),
+        ({"mixed_up": ("one", "another")}, "row_changed"),
+        ({"content": None, "salt": None}, "erased_without_tombstone"),
+        ({"erased": True}, "erasure_incomplete"),
+    ):
+        assert found([replace(rows[0], **change), *rows[1:]]) == [(code, 0)], change
 
 
 @pytest.mark.parametrize(("hash_", "expected"), [(b"\x05" * 32, []), (None, ["anchor_lost"])])
@@ -1080,6 +1161,7 @@ def test_the_row_of_an_issuer(world: World) -> None:
         replace(good, did="did:web:other.example"),
         replace(good, next_index=13),
         replace(good, anchors=OTHER),
+        replace(good, mixed_up=(("hosted", "self"),)),
     ):
         assert codes(list(audit_stored_issuers(view, [bad]))) == ["issuer_changed"]
     other = replace(good, did="did:web:other.example")
@@ -1088,14 +1170,40 @@ def test_the_row_of_an_issuer(world: World) -> None:
 
 
 def test_the_copy_of_the_status_words(world: World) -> None:
-    changes = {(ISSUER, 0): [(2, StatusWords(1, 0)), (5, StatusWords(0b11, 0))], (OTHER, 0): [(2, StatusWords(1, 0))]}
-    view = replace(world.view, changes=changes)
-    assert list(audit_stored_words(view, {(ISSUER, 0): StatusWords(1, 0)}, 4, [ISSUER])) == []
-    assert list(audit_stored_words(view, {(ISSUER, 0): StatusWords(0b11, 0)}, 5, [ISSUER])) == []
+    first, second = (2, StatusWords(1, 0)), (5, StatusWords(0b11, 0))
+    view = replace(world.view, changes={(ISSUER, 0): [first, second], (OTHER, 0): [first]})
+    assert list(audit_stored_words(view, {(ISSUER, 0): [first]}, 4, [ISSUER])) == []
+    assert list(audit_stored_words(view, {(ISSUER, 0): [first, second]}, 5, [ISSUER])) == []
     assert list(audit_stored_words(replace(view, history=()), {}, 5, [ISSUER])) == []  # events are gone
-    for wrong in ({}, {(ISSUER, 0): StatusWords(1, 0)}, {(ISSUER, 0): StatusWords(0b11, 2)}):
-        [finding] = audit_stored_words(view, wrong, 5, [ISSUER])
-        assert (finding.code, finding.where.index) == ("chain_copy_differs", 0 if not wrong else 1)
+    for wrong, index in (
+        ([], 0),
+        ([first], 1),
+        ([first, (5, StatusWords(0b11, 2))], 0),
+        ([first, (5, StatusWords(0b111, 0))], 2),
+        ([(3, StatusWords(1, 0)), second], 0),  # the same in the end, and for lists of the past not
+        ([second], 0),
+    ):
+        [finding] = audit_stored_words(view, {(ISSUER, 0): wrong}, 5, [ISSUER])
+        assert (finding.code, finding.where.index) == ("chain_copy_differs", index), wrong
+
+
+def test_the_copy_of_the_claims(world: World) -> None:
+    early, late = Claim(ISSUER, DID, b"\x05" * 32, 100), Claim(ISSUER, DID, b"\x06" * 32, 200)
+    stranger = Claim(OTHER, DID, b"\x07" * 32, 100)
+    view = replace(world.view, claims=(early, late, stranger))
+
+    def found(stored: list[Claim], read_until: int, at: int = 0) -> list[str]:
+        lookups = Lookups(lambda _: None, lambda _: False, claimed_at=lambda _: at)
+        return codes(list(audit_stored_claims(view, stored, read_until, [ISSUER], lookups)))
+
+    assert found([early, late], 300) == []
+    assert found([early], 200) == []  # the follower may not have read the last one yet
+    assert found([early], 201) == ["chain_copy_differs"]
+    assert found([], 300) == ["chain_copy_differs"]
+    made_up = replace(early, document_hash=b"\x08" * 32)
+    assert found([early, late, made_up], 300) == ["chain_copy_differs"]
+    assert found([early, late, made_up], 300, at=100) == []  # the state has it: the node gave up its event
+    assert found([early, late, replace(stranger, did="did:web:no.matter.of.ours")], 300) == []
 
 
 def test_the_copy_of_the_batches(world: World) -> None:

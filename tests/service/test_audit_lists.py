@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from anchors.base import RevokeBatch
+from registry.core.status import LIST_BYTES
 from registry.service.auditing import Auditing, NamedChain
 from registry.service.published import FolderMaterial
-from registry.standards.statuslist import decode_list
+from registry.standards.statuslist import decode_list, encode_list
 from support.audits import Prepared, audit, codes, copied, prepare, publish
 from support.house import House
 from support.issuers import (
     address,
     audit_again,
+    bend_issuers,
     bend_list,
     flip,
     list_file,
@@ -188,6 +190,7 @@ def test_a_list_by_a_key_that_had_ended(house: House, folder: Path, monkeypatch:
         lambda credential: credential.pop("validFrom"),
         lambda credential: credential["credentialSubject"].update(statusPurpose="suspension"),
         lambda credential: credential["credentialSubject"].update(encodedList="u" + "A" * 100),
+        lambda credential: credential["credentialSubject"].update(encodedList=encode_list(bytes(2 * LIST_BYTES))),
     ],
 )
 def test_lists_that_are_none(house: House, folder: Path, change: Callable[[Any], None]) -> None:
@@ -223,6 +226,30 @@ def test_a_voided_batch_is_revoked_over_its_whole_range(house: House, folder: Pa
     house.chain.mine()
     [finding] = audit(house.chain, folder).findings
     assert (finding.code, finding.where.index) == ("revocation_shown_late", 0)
+
+
+def test_lists_that_moved_away_from_where_credentials_look(house: House, folder: Path, tmp_path: Path) -> None:
+    """They are the issuer's, well signed and right; and nobody looks at them."""
+    original = (folder / "issuers.json").read_bytes()
+    lists = {path: path.read_bytes() for path in (list_file(house, folder), list_file(house, folder, "suspension"))}
+    assert codes(audit_again(house, folder, tmp_path)) == []
+
+    def entry(listed: list[dict[str, Any]]) -> dict[str, Any]:
+        [found] = [item for item in listed if item["issuer"] == "0x" + address(house).hex()]
+        return found
+
+    for path in lists:
+        purpose = path.parent.name
+        sign_again(house, path, lambda list_, purpose=purpose: list_.update(id=f"https://else.example/{purpose}/0"))
+    bend_issuers(folder, lambda listed: entry(listed).update(statusBase="https://else.example"))
+    assert codes(audit(house.chain, folder)) == []
+    for _ in range(2):
+        [finding] = audit_again(house, folder, tmp_path).findings
+        assert (finding.code, finding.where.issuer) == ("status_list_missing", address(house))
+    (folder / "issuers.json").write_bytes(original)
+    for path, content in lists.items():
+        path.write_bytes(content)
+    assert codes(audit_again(house, folder, tmp_path)) == []
 
 
 def test_a_list_that_is_rolled_back(house: House, folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from anchors.base import RevokeBatch
-from registry.core.audit import BatchKey, Where, find
+from registry.core.audit import BatchKey, Severity, Where, find
 from registry.core.errors import InputError
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditmaterial import _turn as turn_size
@@ -180,6 +180,27 @@ def test_a_voided_batch_that_is_good_again(auditor: Auditor) -> None:
     assert codes(auditor.audit()) == []
     bend(auditor.folder, lambda listing: [batch.update(state="anchored") for batch in listing["batches"]])
     assert codes(auditor.audit()) == ["voided_batch_served", "void_taken_back"]
+
+
+@pytest.mark.parametrize(
+    "said", [{"declaredDelaySeconds": 10**6}, {"acceptedFrom": "2026-01-01T00:00:00Z"}, {"declaredDelaySeconds": None}]
+)
+def test_a_batch_of_which_something_else_was_declared_by_hindsight(auditor: Auditor, said: dict[str, Any]) -> None:
+    auditor.audit()
+    listed = (auditor.folder / "registry.json").read_bytes()
+
+    def change(listing: Any) -> None:
+        batch = listing["batches"][1]
+        batch.update(said)
+        if batch["declaredDelaySeconds"] is None:
+            del batch["declaredDelaySeconds"], batch["acceptedFrom"]
+
+    bend(auditor.folder, change)
+    for _ in range(2):
+        [finding] = [item for item in auditor.audit().findings if item.severity is not Severity.INFO]
+        assert (finding.code, finding.where.first) == ("declaration_changed", json.loads(listed)["batches"][1]["first"])
+    (auditor.folder / "registry.json").write_bytes(listed)
+    assert codes(auditor.audit()) == []
 
 
 def test_an_anchor_that_was_final_and_is_gone(auditor: Auditor) -> None:

@@ -224,6 +224,31 @@ def test_another_content_than_an_earlier_audit_saw(house: House, folder: Path, t
     assert codes(audit_again(house, folder, tmp_path)) == ["template_changed"]
 
 
+@pytest.mark.parametrize(
+    ("change", "observed"),
+    [
+        ({"name": "another"}, ["the name another"]),
+        ({"firstUsed": "2020-01-01T00:00:00Z"}, ["first used 2020-01-01T00:00:00Z"]),
+        ({"firstUsed": "2040-01-01T00:00:00Z"}, []),  # a registry that was restored may have used it anew
+    ],
+)
+@pytest.mark.parametrize("former", [False, True])
+def test_another_name_or_an_earlier_use_than_an_earlier_audit_saw(
+    house: House, folder: Path, tmp_path: Path, change: dict[str, str], observed: list[str], former: bool
+) -> None:
+    assert codes(audit_again(house, folder, tmp_path)) == []
+    if former:  # a state of a version that did not keep them
+        path = tmp_path / "state.json"
+        document = json.loads(path.read_bytes())
+        document["templates"] = [row[:5] for row in document["templates"]]
+        path.write_text(json.dumps(document))
+        assert codes(audit_again(house, folder, tmp_path)) == []
+    bend(folder, lambda document: entries(document)[0].update(change))
+    for _ in range(2):
+        found = audit_again(house, folder, tmp_path).findings
+        assert [(item.code, item.observed) for item in found] == [("template_changed", text) for text in observed]
+
+
 def test_of_many_templates_a_sample_is_read_again(
     house: House, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

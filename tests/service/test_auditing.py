@@ -28,10 +28,13 @@ from registry.service.selfaudit import audit_database
 from registry.store.tables import (
     batches,
     chain_batches,
+    chain_blocks,
+    chain_claims,
     chain_status,
     credentials,
     did_documents,
     issuers,
+    operations,
     status_requests,
 )
 from registry.wiring.files import write_if_changed
@@ -731,8 +734,16 @@ def tamper(house: House, statement: Any) -> None:
         assert connection.execute(statement).rowcount
 
 
+def at(index: int) -> Any:
+    return credentials.c.credential_index == index
+
+
 def of_uni(index: int) -> Any:
-    return (credentials.c.issuer_id == 1) & (credentials.c.credential_index == index)
+    return (credentials.c.issuer_id == 1) & at(index)
+
+
+OTHER_LISTS = "https://other.example/issuers/uni/status"
+claimed_by_uni = chain_claims.c.issuer == b"uni".ljust(20, b"\1")  # see FakeKeys
 
 
 def test_a_clean_database(house: House) -> None:
@@ -811,6 +822,24 @@ def test_a_clean_database(house: House) -> None:
         (chain_batches.update().values(revoked_block=1), ["chain_copy_differs", "chain_copy_differs"]),
         (chain_batches.delete(), ["chain_copy_differs", "chain_copy_differs"]),
         (chain_batches.update().where(chain_batches.c.first == 0).values(root=b"\7"), ["database_unreadable"]),
+        (issuers.update().where(issuers.c.id == 1).values(status_base=OTHER_LISTS), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(name="another"), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(mode="self"), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(signs="none"), ["issuer_changed"]),
+        (issuers.update().where(issuers.c.id == 1).values(mode="nobody"), ["database_unreadable"]),
+        (issuers.update().where(issuers.c.id == 1).values(document=b"{"), ["database_unreadable"]),
+        (batches.update().where(batches.c.id == 1).values(state="SEALED"), ["anchor_location_differs"]),
+        (operations.update().where(operations.c.batch_id == 1).values(batch_id=None), ["row_missing"]),
+        (operations.update().where(operations.c.batch_id == 1).values(batch_id=2), ["row_missing"] * 2),
+        (status_requests.update().values(issuer_id=2), ["row_changed"]),
+        (did_documents.delete().where(did_documents.c.id == 1), ["issuer_changed"]),
+        (did_documents.update().where(did_documents.c.id == 1).values(issuer_id=2), ["issuer_changed"]),
+        (chain_claims.delete(), ["chain_copy_differs"] * 2),
+        (chain_claims.update().values(claimed_at=5), ["chain_copy_differs"] * 2),
+        (chain_claims.update().where(claimed_by_uni).values(document_hash=b"\7" * 32), ["chain_copy_differs"]),
+        (chain_claims.update().where(claimed_by_uni).values(document_hash=b"\7"), ["database_unreadable"]),
+        (chain_status.update().values(block_number=chain_status.c.block_number - 1), ["chain_copy_differs"]),
+        (chain_blocks.update().values(timestamp=chain_blocks.c.timestamp + 60), ["chain_copy_differs"]),
     ],
 )
 def test_tables_that_were_changed(house: House, statement: Any, expected: list[str]) -> None:
@@ -833,6 +862,17 @@ def test_values_of_other_types(house: House, statement: str) -> None:
     assert set(codes(audit_inside(house))) & {"database_unreadable", "stored_leaves_differ"}
 
 
+def test_a_revocation_that_was_asked_for_and_taken_back_in_silence(house: House) -> None:
+    """Nothing supersedes a revocation but a withdrawal, and that leaves a tombstone."""
+    issuer = house.issuers.look_up("uni")
+    house.status.request(issuer, list(house.bundles.all(issuer))[3][0], "revoke")
+    request = status_requests.c.state == "WAITING"
+    tamper(house, status_requests.update().where(request).values(state="SUPERSEDED", requested_at=house.clock()))
+    assert codes(audit_inside(house)) == []  # such a row could be a moment old
+    tamper(house, status_requests.update().where(status_requests.c.state == "SUPERSEDED").values(requested_at=5))
+    assert codes(audit_inside(house)) == ["status_delayed"]
+
+
 def test_a_batch_that_was_never_to_be_anchored(house: House) -> None:
     """A row that somebody wrote: no call of the contract's belongs to it."""
     with house.database.write() as connection:
@@ -841,12 +881,165 @@ def test_a_batch_that_was_never_to_be_anchored(house: House) -> None:
             f"INSERT INTO batches (first, root, state, {columns}) "  # noqa: S608 - constants
             f"SELECT 900, x'{'07' * 32}', 'FINAL', {columns} FROM batches WHERE id = 1"
         )
-    assert codes(audit_inside(house)) == ["anchor_transaction_elsewhere", "stored_leaves_differ", "row_missing"]
+    found = ["anchor_transaction_elsewhere", "stored_leaves_differ", "row_missing", "row_missing"]
+    assert codes(audit_inside(house)) == found
+
+
+def test_a_batch_that_is_made_to_wait_for_good(house: House) -> None:
+    """A worker that has read a day's more of the chain has seen its anchor."""
+    wait(house)
+    house.clock.advance(90_000)
+    house.chain.mine()
+    assert codes(audit_inside(house)) == []  # it may have been switched off for so long
+    house.settle()
+    assert codes(audit_inside(house)) == []  # and then sees to it
+    wait(house)
+    assert codes(audit_inside(house)) == ["anchor_location_differs"]
+    wait(house, "AWAITING_SIGNATURE")
+    assert codes(audit_inside(house)) == ["anchor_location_differs"]
+
+
+@pytest.mark.parametrize(("gone", "missing"), [((8,), 8), ((8, 9), 8), ((9,), 9)])
+def test_what_waited_for_its_batch_and_was_deleted(house: House, gone: tuple[int, ...], missing: int) -> None:
+    house.issue(house.issuers.look_up("uni"), 2, "open")
+    for index in gone:
+        tamper(house, credentials.delete().where(of_uni(index)))
+    [finding] = audit_inside(house).findings
+    assert (finding.code, finding.where.index) == ("row_missing", missing)
+
+
+def test_a_batch_that_waits_and_was_changed(house: House) -> None:
+    """Its rows are what was sealed, whether it is anchored or not."""
+    house.issue(house.issuers.look_up("uni"), 2, "new")
+    house.batching.seal(house.issuers.look_up("uni"))
+    assert codes(audit_inside(house)) == []
+    tamper(house, credentials.update().where(of_uni(9)).values(salt=b"\7" * 32))
+    assert codes(audit_inside(house)) == ["row_changed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"salt": b"\7" * 32}, ["row_changed"]),
+        ({"leaf": b"\7" * 32}, ["row_changed"]),
+        ({"external_id": "urn:other"}, ["row_changed"]),
+        ({"credential_index": 99}, ["row_missing"]),
+        ({"issuer_id": 2, "credential_index": 99}, ["issuer_changed", "row_missing"]),
+        ({"state": "RESERVED"}, ["row_changed", "erasure_incomplete"]),
+        ({"state": "ERASED"}, ["erasure_incomplete"]),
+        ({"state": "DEAD"}, ["database_unreadable"]),
+    ],
+)
+def test_what_waits_for_its_batch_and_was_changed(house: House, change: dict[str, Any], expected: list[str]) -> None:
+    house.issue(house.issuers.look_up("uni"), 3, "open")
+    house.issue(house.issuers.look_up("school"), 1, "open")
+    house.reserving.reserve(house.issuers.look_up("uni"), 2)
+    assert codes(audit_inside(house)) == []
+    tamper(house, credentials.update().where(of_uni(9)).values(**change))
+    assert codes(audit_inside(house)) == expected
+
+
+def test_what_follows_a_reorganisation_hides_nothing_of_what_was_before(house: House) -> None:
+    """What was read up to the fork counts on either branch."""
+    house.settle()
+    for _ in range(3):
+        house.chain.mine()
+        house.settle()
+    house.chain.reorganise(2)
+    assert codes(audit_inside(house)) == []
+    tamper(house, chain_status.delete())
+    assert codes(audit_inside(house)) == ["chain_copy_differs"]
+
+
+def test_a_reorganisation_that_the_registry_has_not_seen_yet(tmp_path: Path) -> None:
+    """What was not final is looked at anew by the worker; if nobody lets it, that is a finding."""
+    house = open_house(tmp_path, confirmations=3)
+    issuer = house.hosting.create("uni")
+    for _ in range(4):
+        house.settle()
+        house.chain.mine()
+    [first, _] = house.issue(issuer, 2)
+    house.batching.seal(issuer)
+    house.settle()
+    house.status.request(issuer, first, "revoke")
+    house.settle()
+    assert house.batch_states() == ["ANCHORED"]
+    house.chain.reorganise(2, keep=False)
+    assert codes(audit_inside(house)) == []
+    house.clock.advance(90_000)
+    house.chain.mine()
+    assert set(codes(audit_inside(house))) == {"anchor_lost", "status_not_on_chain"}
+    for _ in range(3):
+        house.settle()
+        assert codes(audit_inside(house)) == []
+    house.close()
+
+
+def test_a_node_that_gave_its_events_up_makes_no_anchor_lost(house: House) -> None:
+    """The state has the records."""
+    house.chain.pruned = True
+    issuers_ = house.own_audit.addresses()
+    report = Auditing([NamedChain("node", house.chain)], expected=issuers_).run(house.own_audit)
+    assert set(codes(report)) == {"sequence_gap", "history_incomplete"}
+
+
+def without_references(house: House, *statements: str) -> None:
+    with house.database.engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        for statement in statements:
+            assert connection.exec_driver_sql(statement).rowcount
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE credentials SET id = 'another' WHERE id IN (SELECT credential_id FROM status_requests)",
+        "UPDATE outbox SET operation_id = 999 WHERE id = 1",
+        "UPDATE api_keys SET issuer_id = 999",
+    ],
+)
+def test_rows_that_name_what_is_not_there(house: House, statement: str) -> None:
+    house.issuers.create_key(house.issuers.look_up("uni"), ["issue"], "a key")
+    without_references(house, statement)
+    assert "database_unreadable" in codes(audit_inside(house))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("did", "x'fffe'"),
+        ("did", "CAST(x'fffe' AS TEXT)"),
+        ("did", "'nobody'"),
+        ("name", "CAST(x'fffe' AS TEXT)"),
+        ("address", "x'07'"),
+        ("status_base", "x'fffe'"),
+        ("next_index", "'many'"),
+        ("created_at", "'long ago'"),
+        ("halted", "x'fffe'"),
+        ("document", "x'fffe'"),
+    ],
+)
+def test_an_issuer_that_cannot_be_read_hides_nothing_of_the_others(house: House, column: str, value: str) -> None:
+    tamper(house, credentials.update().where(credentials.c.issuer_id == 2, at(1)).values(salt=b"\7" * 32))
+    without_references(house, f"UPDATE issuers SET {column} = {value} WHERE id = 1")  # noqa: S608 - constants
+    report = Auditing([NamedChain("node", house.chain)], expected=house.own_audit.addresses()).run(house.own_audit)
+    assert {"database_unreadable", "row_changed"} <= set(codes(report))
+    assert set(codes(report)) <= {"database_unreadable", "row_changed", "status_not_recorded"}
+    assert report.incomplete == ()
+
+
+def wait(house: House, state: str = "SEALED") -> None:
+    """Makes the first batch one whose anchor was not seen yet."""
+    places = dict.fromkeys(("anchored_at", "block_number", "block_hash", "transaction"))
+    tamper(house, batches.update().where(batches.c.id == 1).values(state=state, **places))
 
 
 @pytest.mark.parametrize("state", ["SEALED", "SUBMITTED"])
 def test_rows_of_a_batch_that_is_said_to_wait(house: House, state: str) -> None:
-    tamper(house, batches.update().where(batches.c.id == 1).values(state=state))
+    wait(house, state)
     assert codes(audit_inside(house)) == []  # the worker may not have seen it yet
     tamper(house, credentials.update().where(of_uni(1)).values(salt=b"\7" * 32))
     assert codes(audit_inside(house)) == ["row_changed"]

@@ -17,6 +17,7 @@ from registry.core.notation import hex_text
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import AuditState, StateFile
 from registry.service.errors import InvalidError
+from registry.service.intake import Submission
 from registry.service.issuers import Issuer
 from registry.service.published import open_material
 from registry.standards.did.document import Account
@@ -139,6 +140,18 @@ def test_an_issuer_that_was_taken_out_of_everything(house: House, folder: Path) 
     report = audit(house.chain, folder)
     assert (codes(report), report.exit_code) == (["issuer_left_out", "issuer_elsewhere"], 1)
     assert "did:web:registry.example:issuers:school" in report.findings[0].observed
+
+
+def test_a_stranger_who_takes_an_issuers_name(house: House, folder: Path) -> None:
+    """Nothing was left out: the DID's own document says that she is somebody else."""
+    uni = house.issuers.look_up("uni")
+    anchor(house, STRANGER)
+    send(house, STRANGER, SetDid(STRANGER, uni.did, b"\5" * 32, house.chain.read_issuer(STRANGER).nonce))
+    house.settle()
+    report = audit(house.chain, folder)
+    assert codes(report) == ["did_names_other_account", "issuer_elsewhere"]
+    assert report.findings[0].where.issuer == STRANGER
+    assert codes(audit(house.chain, folder, issuers=frozenset((uni.address,)))) == []
 
 
 def test_bundles_and_rows_of_others_do_not_count_where_one_is_named(house: House, folder: Path, tmp_path: Path) -> None:
@@ -572,3 +585,56 @@ def test_a_reorganisation_is_no_excuse_for_a_list_of_long_before(house: House, f
     house.chain.reorganise(1)
     path.write_bytes(old)
     assert found() == ["status_list_rolled_back"]
+
+
+def test_a_backup_that_is_restored_and_the_worker_then_runs(house: House, tmp_path: Path) -> None:
+    """The chain went on without it. Not even days without a worker say that a batch was made to wait."""
+    issuer = house.issuers.look_up("uni")
+    ids = house.issue(issuer, 3, "new")
+    house.reserving.reserve(issuer, 2)
+    house.status.erase(issuer, ids[1])
+    house.batching.seal(issuer)
+    assert codes(inside(house)) == []
+    with house.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    backup = (tmp_path / "registry.db").read_bytes()
+    for _ in range(4):
+        house.settle()
+        assert codes(inside(house)) == []
+    house.status.request(issuer, ids[0], "suspend")
+    for _ in range(4):
+        house.settle()
+        assert codes(inside(house)) == []
+    house.close()
+    for end in ("-wal", "-shm"):
+        (tmp_path / f"registry.db{end}").unlink(missing_ok=True)
+    (tmp_path / "registry.db").write_bytes(backup)
+    house.clock.advance(3 * 86_400)
+    house.chain.mine()
+    restored = house.reopen()
+    # Its lists are days old, and the request is lost: the chain has what nobody here asked for.
+    assert codes(inside(restored)) == ["revocation_shown_late", "status_not_recorded"]
+    for _ in range(3):
+        restored.settle()
+        assert codes(inside(restored)) == ["status_set_elsewhere"]
+    restored.close()
+
+
+def test_indexes_that_are_reserved_and_credentials_that_were_given_up(house: House) -> None:
+    issuer = house.issuers.look_up("uni")
+    places = house.reserving.reserve(issuer, 3)
+    [withdrawn, erased, _] = house.issue(issuer, 3, "new")
+    for change in (
+        lambda: house.status.request(issuer, withdrawn, "revoke"),
+        lambda: house.status.erase(issuer, erased),
+        lambda: house.status.request(issuer, places[0].id, "revoke"),
+        lambda: house.issuing.take(issuer, Submission(commitment=b"\5" * 32, reservation=places[1].id)),
+        lambda: house.batching.seal(issuer),
+        lambda: house.clock.advance(100_000),
+        lambda: house.batching.seal_all(issuer),
+    ):
+        change()
+        assert codes(inside(house)) == []
+    for _ in range(4):
+        house.settle()
+        assert codes(inside(house)) == []

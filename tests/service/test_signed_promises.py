@@ -163,6 +163,16 @@ def test_one_leaf_that_was_promised_for_two_credentials(house: House, issuer: Is
     assert [(item.code, item.where.source) for item in report.findings] == [("promise_leaf_shared", "2.json")]
 
 
+def test_a_promise_that_a_registry_gives_again_at_another_address(house: House, issuer: Issuer, tmp_path: Path) -> None:
+    """It moved, and kept its DID: that is no second credential."""
+    first = promised(house, issuer, "urn:example:1")
+    other, _ = parse_promise(first | {"registry": "https://new.example"})
+    again = promise_to_json(other, house.rings.signer(RING).sign(signed_bytes(other)))
+    anchored(house, issuer)
+    report = audited(house, tmp_path, first, again)
+    assert (codes(report), report.exit_code) == ([], 0)
+
+
 def test_a_leaf_of_another_issuer_keeps_no_promise(house: House, issuer: Issuer, tmp_path: Path) -> None:
     given = promised(house, issuer, "urn:example:1")
     house.chain.foreign_anchor(b"\x77" * 20, bytes.fromhex(given["leaf"]), 1)

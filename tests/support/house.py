@@ -149,7 +149,7 @@ class House:
         self.verifier = Verifier(
             {(self.chain.chain_id, CONTRACT): self.chain}, self.policy, self.clock, self.status.announced, self.judging
         )
-        self.own_audit = OwnAudit(self.context, self.issuers, self.identities, self.status_lists, 0)
+        self.own_audit = OwnAudit(self.context, self.identities, self.status_lists, 0)
         self.worker = self.new_worker()
 
     def new_worker(self) -> Worker:
