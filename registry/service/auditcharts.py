@@ -9,6 +9,7 @@ from registry.core.notation import time_text
 __all__ = ["delays_chart", "series_chart", "severity_chart"]
 
 _WIDTH, _HEIGHT, _BASE, _TOP = 600, 250, 182, 58
+_CHARACTER = 12  # wide, at most
 _PERIODS = {3_600: "hour", 86_400: "day", 7 * 86_400: "week"}
 
 
@@ -48,6 +49,7 @@ def _bars(
     if not highest:
         return f'<figure><figcaption>{escape(title)}</figcaption><p class="none">Nothing to show.</p></figure>'
     step = _WIDTH / len(counts)
+    written = len(f"{highest:,}") * _CHARACTER <= step  # beside each other
     parts = [f'<line x1="0" y1="{_BASE}" x2="{_WIDTH}" y2="{_BASE}" class="axis"/>']
     for at, count in enumerate(counts):
         height = max((_BASE - _TOP) * count / highest, 1.0)
@@ -58,7 +60,7 @@ def _bars(
                 f'<rect x="{left:.1f}" y="{_BASE - height:.1f}" width="{width:.1f}" height="{height:.1f}" '
                 f'class="bar{kind}"><title>{escape(labels[at])}: {count:,}</title></rect>'
             )
-        if count and len(counts) <= 12:
+        if count and written:
             parts.append(_text(at * step + step / 2, _BASE - height - 7, f"{count:,}", "middle"))
         if not sparse:
             parts.append(_text(at * step + step / 2, _BASE + 28, labels[at], "middle"))
@@ -68,7 +70,7 @@ def _bars(
             parts.append(_text(_WIDTH, _BASE + 28, labels[-1], "end"))
         if len(labels) > 2 and len(labels) % 2:  # there is a bar in the middle
             parts.append(_text(_WIDTH / 2, _BASE + 28, labels[len(labels) // 2], "middle"))
-    most = f"{unit}, {highest:,} at most" if len(counts) > 12 else unit
+    most = f"{unit}, {highest:,} at most" if not written else unit
     parts.append(_text(0, 22, most, "start", "unit"))
     parts.append(_text(_WIDTH / 2, _BASE + 58, axis, "middle", "unit"))
     said = f"{title}: {sum(counts):,} in all, {highest:,} {unit} at most"

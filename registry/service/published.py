@@ -192,7 +192,9 @@ class FolderMaterial:
             return None
         except OSError as error:
             place = self._folder / name
-            link = next((part for part in (place, *place.parents[: name.count("/")]) if part.is_symlink()), None)
+            parts = (place, *place.parents[: name.count("/")])
+            # Path.is_symlink would raise where the folder may not be searched.
+            link = next((part for part in parts if os.path.islink(part)), None)  # noqa: PTH114
             if opened and link is not None:
                 raise MaterialMalformed(
                     f"{link.relative_to(self._folder)} is a symbolic link; links are not followed"

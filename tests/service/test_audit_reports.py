@@ -174,5 +174,11 @@ def test_charts_name_what_they_count_and_by_what(period: int, unit: str) -> None
     assert ">findings</text>" in severity_chart([("INFO", 2)], "Findings")
 
 
+def test_numbers_that_would_run_into_each_other_are_not_written() -> None:
+    small, large = (delays_chart([count] * 8, "Delay") for count in (9_999, 1_000_000))
+    assert (small.count(">9,999</text>"), "at most</text>" in small) == (8, False)
+    assert (large.count(">1,000,000</text>"), ">credentials, 1,000,000 at most</text>" in large) == (0, True)
+
+
 def test_a_chart_of_nothing_says_so() -> None:
     assert "Nothing to show" in series_chart(Series(0, 3600, (0,)), "x")

@@ -1,6 +1,7 @@
 """Audits of a whole registry on a fake chain: from a folder, from a hostile web server, from several nodes."""
 
 import copy
+import errno
 import http.server
 import json
 import os
@@ -371,6 +372,26 @@ def test_a_web_server_that_compresses(house: House, folder: Path, serve: Callabl
 def test_a_web_server_with_neither(house: House, tmp_path: Path, serve: Callable[[Handler], str]) -> None:
     report = audit(house.chain, serve(answering(tmp_path)))
     assert (report.findings, report.exit_code) == ((), 3)
+
+
+def test_a_folder_that_may_not_be_searched(house: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may search any, so the system is played here."""
+    opened, looked = os.open, os.stat
+
+    def refuse(call: Any) -> Any:
+        def refused(path: Any, *rest: Any, **more: Any) -> Any:
+            if str(path).endswith("registry.json"):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return call(path, *rest, **more)
+
+        return refused
+
+    monkeypatch.setattr(os, "open", refuse(opened))
+    monkeypatch.setattr(os, "stat", refuse(looked))
+    monkeypatch.setattr(os, "lstat", refuse(os.lstat))
+    report = audit(house.chain, folder)
+    assert (report.exit_code, report.findings) == (3, ())
+    assert f"registry.json in {folder} cannot be read: Permission denied." in report.incomplete
 
 
 def test_a_web_server_that_is_down(house: House) -> None:
