@@ -169,13 +169,16 @@ class IssuerAudit:
         """The addresses that each publication tells of, by its name."""
         return {read.name: set(read.issuers) for read in self._read}
 
-    def finish(self, copies: Mapping[str, Sequence[str]], covered: Collection[bytes]) -> Iterator[Finding]:
+    def finish(
+        self, copies: Mapping[str, Sequence[str]], covered: Collection[bytes], *, all_read: bool = True
+    ) -> Iterator[Finding]:
         """The publications against each other, by the issuers that they have in common: each version of a thing against
         the first one. ``copies``: by name, the publications of the same registry, the first one first. ``covered``: all
-        issuers that any of them is about; who claims a DID of theirs should be among them.
+        issuers that any of them is about; who claims a DID of theirs should be among them. ``all_read``: False while
+        one that could not be read may explain a claim.
         """
         yield from self._left_out(covered)
-        yield from self._one_sided()
+        yield from self._one_sided(all_read)
         yield from self._compare_entries()
         first_list: dict[tuple[Place, int], ShownList] = {}
         first_document: dict[bytes, tuple[str, bytes]] = {}
@@ -254,7 +257,7 @@ class IssuerAudit:
             observed = f"nothing, and a claim of {short(', '.join(sorted(dids)), 300)}"
             yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
 
-    def _one_sided(self) -> Iterator[Finding]:
+    def _one_sided(self, all_read: bool) -> Iterator[Finding]:
         """Claims of a DID that is published as another address's, and whose document does not name who claims it."""
         own = {(issuer.address, issuer.did) for issuer in self._said}
         addresses = {address for address, _ in own}
@@ -262,7 +265,7 @@ class IssuerAudit:
         for address, did in sorted({(claim.issuer, claim.did) for claim in self._view.claims} - own):
             document = documents.get(did)
             account = Account(self._view.chain_id, address)
-            acts = address in addresses or self._view.next_index.get(address)
+            acts = address in addresses or (all_read and self._view.next_index.get(address))
             if acts and document is not None and not is_own_key(did) and not document.names(account):
                 expected = f"{account_text(account)}, which claims {short(did, 200)}, under its assertionMethod"
                 yield find("did_names_other_account", expected, accounts_text(document) or "none", Where(address))
