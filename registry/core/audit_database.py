@@ -142,7 +142,7 @@ def audit_stored_batches(
             yield find("batch_other_root", f"{record.size} leaves", f"{batch.size} leaves", where)
         if batch.anchored:
             event = told.get(key)
-            strange = event is not None and batch.transaction not in (None, *anchoring)
+            strange = event is not None and batch.transaction is not None and batch.transaction not in anchoring
             if strange and lookups.succeeded(batch.transaction or b""):
                 yield _elsewhere(batch, where)
             else:

@@ -38,7 +38,7 @@ _MANY_SIGNED = 500  # the same where proofs are judged, at a millisecond and mor
 _CHUNK = 500  # files for one process at a time
 _AHEAD = 4  # chunks under way for each process
 _PARTS = {"leaf", "inclusion", "anchors"}
-_ASKED = 100  # transactions of batches that are not on chain
+_ASKED = 100  # transactions that did not anchor the batch for which they are named, and bundles of each
 
 # Of each file what it shows (None: it could not be read), and what it was judged by (None: it has to be examined again
 # in any case); and why something could not be audited.
@@ -94,7 +94,7 @@ class BundleAudit:
         self.incomplete: dict[str, None] = {}  # in order; a million bundles may all say the same
         self._processes = processes or os.cpu_count() or 1
         self._memory = memory
-        self._asked: list[Examined] = []
+        self._asked: dict[bytes, list[Examined]] = {}
 
     def run(self, paths: Sequence[str | Path]) -> Iterator[Finding]:
         """In the order of ``paths``, whoever examines them: the same folder gives the same findings."""
@@ -137,9 +137,16 @@ class BundleAudit:
         if item is None:
             return ()
         self.count += not item.findings or item.where != NOWHERE
-        if item.transaction is not None and len(self._asked) < _ASKED:
-            self._asked.append(item)
+        if item.transaction is not None:
+            self._ask(item.transaction, item)
         return self.audit.note(item)
+
+    def _ask(self, transaction: bytes, item: Examined) -> None:
+        """Later, of so many transactions and so many bundles of each."""
+        if transaction in self._asked or len(self._asked) < _ASKED:
+            items = self._asked.setdefault(transaction, [])
+            if len(items) < _ASKED:
+                items.append(item)
 
     def ask_transactions(self, chain: Chain) -> Iterator[Finding]:
         """Bundles that name a transaction which did not anchor their batch: what became of that.
@@ -147,12 +154,13 @@ class BundleAudit:
         One that anchored another batch in the contract is no other contract's. Raises ChainError.
         """
         here = {batch.transaction for batch in self._part.given.view.history}
-        for item in (item for item in self._asked if item.transaction not in here):
-            state = chain.transaction(item.transaction or b"")
+        for transaction, items in self._asked.items():
+            state = None if transaction in here else chain.transaction(transaction)
             if state is not None and state.succeeded:
                 expected = "a transaction that anchored the batch in this contract"
-                observed = f"{hex_text(item.transaction or b'')} in block {state.block_number}, which did not"
-                yield find("bundle_transaction_elsewhere", expected, observed, item.where)
+                observed = f"{hex_text(transaction)} in block {state.block_number}, which did not"
+                for item in items:
+                    yield find("bundle_transaction_elsewhere", expected, observed, item.where)
 
     def _together(self, chunks: Iterator[list[str | Path]]) -> Iterator[_Answer]:
         # spawn: a fork would take along the connections and threads of this process.

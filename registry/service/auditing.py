@@ -199,9 +199,10 @@ class Auditing:
         about = audit.issuers(issuers.named)
         copies = registries.copies(list(about))
         # A publication that could not be read may have what the others have not.
-        all_read = self._all_read = len(publications) == len(self.materials)
+        all_read = len(publications) == len(self.materials)
+        self._all_read = all_read and all(item.told for item in here if isinstance(item.material, IssuerMaterial))
         covered = {*self.expected}.union(*about.values()) if all_read else {key.issuer for key in view.batches()}
-        self._findings += issuers.finish(copies, covered, all_read=all_read)
+        self._findings += issuers.finish(copies, covered, all_read=self._all_read)
         self._findings += registries.compare(about)
         self._findings += audit.finish(about, copies, {*self.expected, *(self.issuers or ())} if all_read else ())
 

@@ -258,14 +258,19 @@ class IssuerAudit:
             yield find("issuer_left_out", "its batches, DID and status lists", observed, Where(address))
 
     def _one_sided(self, all_read: bool) -> Iterator[Finding]:
-        """Claims of a DID that is published as another address's, and whose document does not name who claims it."""
+        """Claims of a DID that is published as another address's, and whose document does not name who claims it.
+
+        Who is published nowhere may be the same issuer in a registry that nobody named, unless its DID is served by one
+        of these.
+        """
+        bases = {base for issuer in self._said if (base := _base(issuer.did))} if all_read else set()
         own = {(issuer.address, issuer.did) for issuer in self._said}
         addresses = {address for address, _ in own}
         documents = self._by_did()
         for address, did in sorted({(claim.issuer, claim.did) for claim in self._view.claims} - own):
             document = documents.get(did)
             account = Account(self._view.chain_id, address)
-            acts = address in addresses or (all_read and self._view.next_index.get(address))
+            acts = address in addresses or (_base(did) in bases and self._view.next_index.get(address))
             if acts and document is not None and not is_own_key(did) and not document.names(account):
                 expected = f"{account_text(account)}, which claims {short(did, 200)}, under its assertionMethod"
                 yield find("did_names_other_account", expected, accounts_text(document) or "none", Where(address))

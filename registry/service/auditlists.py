@@ -66,8 +66,9 @@ class ListAudit:
         self, material: IssuerMaterial, issuer: PublishedIssuer, found: dict[Place, ShownList]
     ) -> Iterator[Finding]:
         """All lists that an issuer has to have; they go into ``found``. Raises ChainError."""
-        yield from self._moved(material, issuer)
         end = self._reach.get(issuer.address, 0)
+        if end:
+            yield from self._moved(material, issuer)
         wanted: set[Place] = set()
         if issuer.status_base is not None:
             numbers = range(-(-self._ends.get(issuer.address, end) // ENTRIES_PER_LIST))

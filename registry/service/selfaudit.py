@@ -118,8 +118,9 @@ def _audit_tables(
         yield from readable(_audit_batch(connection, query, key, batch.size, rows, said[issuer]), Where.batch(key))
     ends = _ends(stored)
     for item in issuers_.good:
-        # What is being read again may have been somebody else's a moment ago.
-        end = None if read.behind or item.address in doubtful else ends[item.address]
+        # What is being read again, or waits for a signature, may have been somebody else's a moment ago.
+        unsure = read.behind or item.halted is not None or item.address in doubtful
+        end = None if unsure else ends[item.address]
         waiting = audit_open_rows(item.address, item.next_index, _rows(connection, None, item.id), end, lookups)
         yield from readable(waiting, Where(item.address))
     strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
+from anchors.base import SetDid
+from registry.core.notation import hex_text
 from registry.service.delays import DelayRecords
+from registry.service.published import FolderMaterial, MaterialUnavailable
 from registry.standards.contexts.pins import FIRST_DIGEST, OPEN_BADGES_3_0_3
+from registry.standards.did.document import document_hash
 from support.audits import Prepared, audit, codes, copied, prepare, publish
 from support.house import House
 from support.issuers import (
+    address,
     audit_again,
     bend_issuers,
     document_file,
@@ -205,3 +210,59 @@ def test_declarations_that_cannot_be_read(house: House, folder: Path, delays: An
     document["issuers"][0]["declaredDelays"] = delays
     (folder / "issuers.json").write_text(json.dumps(document))
     assert "material_malformed" in codes(audit(house.chain, folder))
+
+
+STRANGER = b"\x77" * 20
+
+
+def claim_and_anchor(house: House, did: str) -> None:
+    chain = house.chain
+    claim = SetDid(STRANGER, did, b"\x44" * 32, chain.read_issuer(STRANGER).nonce)
+    chain._send_foreign(STRANGER, chain.encode(claim))
+    house.settle()
+    chain.foreign_anchor(STRANGER, b"\x55" * 32, 1)
+    house.settle()
+
+
+def test_who_claims_a_did_that_a_registry_serves(
+    house: House, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names its own accounts there. But a publication that cannot be read may be hers, as well."""
+    claim_and_anchor(house, str(json.loads(document_file(house, folder).read_bytes())["id"]))
+    assert "did_names_other_account" in codes(audit(house.chain, folder))
+    second = tmp_path / "second"
+    shutil.copytree(folder, second)
+    read = FolderMaterial.issuers
+
+    def issuers(material: FolderMaterial) -> Any:
+        if str(second) in material.name:
+            raise MaterialUnavailable("issuers.json was not sent in time")
+        return read(material)
+
+    assert "did_names_other_account" in codes(audit(house.chain, folder, second))
+    monkeypatch.setattr(FolderMaterial, "issuers", issuers)
+    report = audit(house.chain, folder, second)
+    assert "did_names_other_account" not in codes(report)
+    assert report.incomplete == ("issuers.json was not sent in time",)
+
+
+def test_who_claims_a_did_of_another_host_may_be_in_another_registry(house: House, folder: Path) -> None:
+    """One issuer, two registries, an address in each: the document that was handed to this one may be older."""
+    did, path = "did:web:uni.example", document_file(house, folder)
+    document = json.loads(path.read_bytes())
+    document = json.loads(json.dumps(document).replace(document["id"], did))
+    digest = document_hash(document)
+    path.unlink()
+    (path.parent / f"{digest.hex()}.json").write_text(json.dumps(document))
+
+    def move(issuers: list[dict[str, Any]]) -> None:
+        [entry] = [item for item in issuers if item["issuer"] == hex_text(address(house))]
+        entry.update(did=did, document=digest.hex())
+        entry.pop("statusBase")
+
+    shutil.rmtree(folder / "status" / address(house).hex())
+    bend_issuers(folder, move)
+    before = codes(audit(house.chain, folder))
+    claim_and_anchor(house, did)
+    assert sorted(codes(audit(house.chain, folder))) == sorted([*before, "issuer_elsewhere"])
+    assert "did_names_other_account" not in before

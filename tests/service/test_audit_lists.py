@@ -286,3 +286,12 @@ def test_a_list_that_is_said_to_be_nowhere(house: House, folder: Path, tmp_path:
     (folder / "issuers.json").write_text(json.dumps(listing))
     shutil.rmtree(folder / "status")
     assert codes(audit_again(house, folder, tmp_path)) == ["status_list_missing"] * 4
+
+
+def test_lists_of_an_issuer_that_has_issued_nothing_may_move(house: House, folder: Path, tmp_path: Path) -> None:
+    """No credential names them yet: an operator may have found out that its public address was wrong."""
+    entry = {"issuer": "0x" + "33" * 20, "did": "did:web:new.example", "statusBase": "http://127.0.0.1:8000/status"}
+    bend_issuers(folder, lambda issuers: issuers.append(entry))
+    assert codes(audit_again(house, folder, tmp_path)) == []
+    bend_issuers(folder, lambda issuers: issuers[-1].update(statusBase="https://registry.example/status"))
+    assert codes(audit_again(house, folder, tmp_path)) == []

@@ -14,9 +14,10 @@ from registry.core.audit import KINDS, Severity
 from registry.core.canonical import canonicalize, parse_json
 from registry.core.credential import unix_time
 from registry.core.notation import hex_text
+from registry.service.anchoring import Anchoring
 from registry.service.auditing import Auditing, AuditReport, NamedChain
 from registry.service.auditstate import AuditState, StateFile
-from registry.service.errors import InvalidError
+from registry.service.errors import BusyError, InvalidError
 from registry.service.intake import Submission
 from registry.service.issuers import Issuer
 from registry.service.published import open_material
@@ -27,7 +28,7 @@ from registry.store.tables import credentials, status_requests
 from registry.wiring.files import write_if_changed
 from support.audits import Prepared, audit, bend, codes, copied, listing, prepare, publish
 from support.fake_chain import FakeSigner
-from support.house import House, document
+from support.house import House, document, open_house
 from support.signed import signer_of, signing_key
 
 STRANGER, LEAF = b"\x77" * 20, b"\x55" * 32
@@ -638,3 +639,34 @@ def test_indexes_that_are_reserved_and_credentials_that_were_given_up(house: Hou
     for _ in range(4):
         house.settle()
         assert codes(inside(house)) == []
+
+
+def test_a_foreign_batch_that_is_gone_again_while_nothing_can_be_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits stands behind it until it can be signed for its former place: nothing is missing there."""
+    house = open_house(tmp_path)
+    issuer = house.hosting.create("uni")
+    house.issue(issuer, 3, "a")
+    house.batching.seal(issuer)
+    for _ in range(4):
+        house.settle()
+    house.issue(issuer, 2, "open")
+    house.chain.foreign_anchor(issuer.address, LEAF, 1)
+    house.chain.mine()
+    for _ in range(3):
+        house.settle()
+    blocks = house.chain.blocks
+    at = next(
+        n for n, block in enumerate(blocks) if any(getattr(event, "root", None) == LEAF for event in block.events)
+    )
+    house.chain.reorganise(len(blocks) - at, keep=False)
+
+    def locked(*_: Any) -> None:
+        raise BusyError("key_unavailable", "The keys are locked.")
+
+    monkeypatch.setattr(Anchoring, "_displace", locked)
+    house.settle()
+    assert house.issuers.look_up("uni").halted is not None
+    assert "row_missing" not in codes(inside(house))
+    house.close()
