@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from anchors.base import ChainUnreachable
 from registry.core.errors import InputError
+from registry.service.auditrows import FAULTS
 from registry.service.context import Context
 from registry.service.errors import BusyError, NotFoundError
 from registry.service.identities import Identities
@@ -81,7 +82,7 @@ def _tables(what: str) -> Iterator[None]:
         if reason is None:
             raise
         raise MaterialMalformed(f"{what} cannot be made: {reason}") from error
-    except (TypeError, ValueError, LookupError) as error:
+    except FAULTS as error:
         raise MaterialMalformed(f"{what} cannot be made: the tables hold something else than they can") from error
 
 

@@ -5,6 +5,7 @@ and no evidence for anybody else. Row ids stay out of it: knowing one gives the 
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 
 from registry.core.audit import BatchKey, Level
 from registry.core.audit_published import PublishedBatch
-from registry.service.auditing import Auditing, NamedChain, report_to_json
+from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
 from registry.service.batching import Batch, Batching, BatchState
 from registry.service.context import Context
 from registry.service.declaring import Declarations
@@ -26,6 +27,8 @@ __all__ = ["SelfAudit"]
 _REPORT, _STARTED = "self_audit", "self_audit_started"
 _SHOWN = 1_000  # findings that are kept; the counts are of all
 _PAGE = 1_000
+
+_log = logging.getLogger(__name__)
 
 
 class OwnMaterial:
@@ -86,12 +89,19 @@ class SelfAudit:
     every: int
 
     def run_if_due(self) -> bool:
-        """Whether it made one. The start is noted first: should it fail, it does not begin again at once."""
+        """Whether it made one. The start is noted first: should it fail, it does not begin again at once.
+
+        Whatever it fails with, the report says that nothing was audited, the log says why, and the worker goes on.
+        """
         if not self.every or not self._due():
             return False
         with self.context.database.write() as connection:
             set_property(connection, _STARTED, str(self.context.clock()))
-        self._keep(self._audit())
+        try:
+            self._keep(self._audit())
+        except Exception as error:
+            _log.exception("The registry's audit of itself failed. The next one is due in %d s.", self.every)
+            self._keep(self._failed(type(error).__name__))
         return True
 
     def last(self) -> dict[str, Any] | None:
@@ -104,7 +114,10 @@ class SelfAudit:
     def _due(self) -> bool:
         with self.context.database.read() as connection:
             started = get_property(connection, _STARTED)
-        return started is None or not 0 <= self.context.clock() - int(started) < self.every
+        try:
+            return started is None or not 0 <= self.context.clock() - int(started) < self.every
+        except ValueError:  # the tables may hold anything
+            return True
 
     def _audit(self) -> dict[str, Any]:
         context = self.context
@@ -122,6 +135,12 @@ class SelfAudit:
             if finding["level"] == Level.DATABASE.value:
                 finding["where"].pop("source", None)
         return {**document, "findings": findings}
+
+    def _failed(self, reason: str) -> dict[str, Any]:
+        chain = self.context.chain
+        said = f"The audit failed ({reason}), and nothing was audited: the worker's log tells more."
+        report = AuditReport(chain.chain_id, chain.contract, None, None, 0, 0, 0, None, 0, 0, (), (said,))
+        return report_to_json(report, self.context.clock())
 
     def _keep(self, document: dict[str, Any]) -> None:
         with self.context.database.write() as connection:
