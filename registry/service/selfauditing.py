@@ -6,21 +6,26 @@ and no evidence for anybody else. Row ids stay out of it: knowing one gives the 
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from sqlalchemy import select
 
 from registry.core.audit import BatchKey, Level
 from registry.core.audit_published import PublishedBatch
 from registry.service.auditing import Auditing, AuditReport, NamedChain, report_to_json
+from registry.service.auditrows import any_bytes, as_they_are, bytes_of, number_of
 from registry.service.batching import Batch, Batching, BatchState
 from registry.service.context import Context
 from registry.service.declaring import Declarations
 from registry.service.health import get_property, set_property
 from registry.service.issuers import Issuers
 from registry.service.ownaudit import OwnAudit
+from registry.service.ownissuers import made_of_tables
 from registry.service.published import Listing
+from registry.store.tables import batches
 
 __all__ = ["SelfAudit"]
 
@@ -43,33 +48,40 @@ class OwnMaterial:
         self._batches: dict[BatchKey, Batch] = {}
 
     def listing(self) -> Listing:
+        with made_of_tables("the list of batches"):
+            listed = tuple(self._listed())
+        chain = self._context.chain
+        return Listing(chain.chain_id, chain.contract, listed)
+
+    def _listed(self) -> Iterator[PublishedBatch]:
         addresses = {issuer.id: issuer.address for issuer in self._issuers.all()}
         after, final = 0, []
         while page := self._batching.page(None, after, _PAGE):
             after = page[-1].id
             final += [batch for batch in page if batch.state in (BatchState.ANCHORED, BatchState.FINAL)]
         declared = Declarations(self._context).of(final)
-        listed = []
         for batch in final:
-            key = BatchKey(addresses[batch.issuer_id], batch.first, batch.root)
+            place = f"batch {batch.id}"
+            address, root = bytes_of(addresses[batch.issuer_id], 20, place), bytes_of(batch.root, 32, place)
+            key = BatchKey(address, number_of(batch.first, place), root)
             self._batches[key] = batch
             said = declared[batch.id]
-            listed.append(
-                PublishedBatch(
-                    key,
-                    batch.size,
-                    revoked=said.voided,
-                    accepted_from=said.accepted_from,
-                    declared_delay=said.declared_delay,
-                )
+            yield PublishedBatch(
+                key,
+                number_of(batch.size, place),
+                revoked=said.voided,
+                accepted_from=said.accepted_from,
+                declared_delay=said.declared_delay,
             )
-        chain = self._context.chain
-        return Listing(chain.chain_id, chain.contract, tuple(listed))
 
     def leaves(self, key: BatchKey, size: int) -> bytes | None:
         del size  # they are what they are
         batch = self._batches.get(key)
-        return None if batch is None else self._batching.leaves(batch)
+        if batch is None:
+            return None
+        query = select(*as_they_are(batches, "leaves")).where(batches.c.id == batch.id)
+        with made_of_tables("leaves"), self._context.database.read() as connection:
+            return any_bytes(connection.execute(query).scalar_one())
 
     def own_document(self) -> bytes | None:
         return None  # nobody hands in promises here
@@ -125,7 +137,7 @@ class SelfAudit:
             chains=[NamedChain("this registry's node", context.chain)],
             materials=[OwnMaterial(context, self.issuers, self.batching)],
             first_block=self.inside.first_block,
-            issuers=frozenset(issuer.address for issuer in self.issuers.all()),
+            issuers=frozenset(self.inside.addresses()),
             named=False,
         )
         report = auditing.run(lambda chain, view, _declared, incomplete: self.inside(chain, view, {}, incomplete))

@@ -138,6 +138,29 @@ def test_the_worker_outlives_a_call_that_cannot_be_read(house: House) -> None:
     assert {item["code"] for item in document["findings"]} == {UNREADABLE}
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE batches SET issuer_id = 999 WHERE id = 1",
+        "UPDATE batches SET root = 5 WHERE id = 1",
+        "UPDATE batches SET root = 'x' WHERE id = 1",
+        "UPDATE batches SET size = 'x' WHERE id = 1",
+        "UPDATE batches SET leaves = 'x' WHERE id = 1",
+        "UPDATE batches SET leaves = 99999999999999 WHERE id = 1",  # so many bytes
+        "UPDATE issuers SET address = 5 WHERE id = 1",
+        "UPDATE issuers SET did = CAST(x'fffe' AS TEXT) WHERE id = 1",
+    ],
+)
+def test_what_the_registry_would_publish_hides_nothing_of_its_tables(house: House, statement: str) -> None:
+    audit = SelfAudit(house.context, house.issuers, house.batching, house.own_audit, 100)
+    change(house, statement)
+    change(house, "UPDATE credentials SET salt = ? WHERE issuer_id = 2", b"\7" * 32)
+    assert audit.run_if_due()
+    document = audit.last()
+    assert document is not None
+    assert {"row_changed"} < {item["code"] for item in document["findings"]}
+
+
 def test_a_start_that_is_no_time(house: House) -> None:
     change(house, "INSERT INTO properties (name, value) VALUES ('self_audit_started', 'x')")
     assert step(house).last() is not None
