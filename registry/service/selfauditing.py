@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 
 from registry.core.audit import BatchKey, Level
@@ -156,4 +155,4 @@ class SelfAudit:
 
     def _keep(self, document: dict[str, Any]) -> None:
         with self.context.database.write() as connection:
-            set_property(connection, _REPORT, orjson.dumps(document).decode())
+            set_property(connection, _REPORT, json.dumps(document))  # an index may be any number

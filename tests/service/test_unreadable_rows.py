@@ -161,6 +161,16 @@ def test_what_the_registry_would_publish_hides_nothing_of_its_tables(house: Hous
     assert {"row_changed"} < {item["code"] for item in document["findings"]}
 
 
+def test_an_index_beyond_all_bounds(house: House) -> None:
+    """Far more than 64 bits."""
+    change(house, "UPDATE chain_status SET word = ?", b"\xff" * 32)
+    audit = SelfAudit(house.context, house.issuers, house.batching, house.own_audit, 100)
+    assert audit.run_if_due()
+    document = audit.last()
+    assert document is not None
+    assert "chain_copy_differs" in {item["code"] for item in document["findings"]}
+
+
 def test_a_start_that_is_no_time(house: House) -> None:
     change(house, "INSERT INTO properties (name, value) VALUES ('self_audit_started', 'x')")
     assert step(house).last() is not None
