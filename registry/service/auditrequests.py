@@ -12,11 +12,14 @@ from registry.core.audit_chain import ChainView
 from registry.core.audit_database import Lookups
 from registry.core.audit_requests import OwnWords, StoredStatus, audit_statuses
 from registry.core.model import StatusWords
+from registry.core.notation import short
 from registry.core.status import word_and_mask
 from registry.service import operations
+from registry.service.auditcalls import calls_of
 from registry.service.auditcopies import words_of
-from registry.service.auditrows import Unreadable, as_they_are, number_of
+from registry.service.auditrows import Unreadable, as_they_are, fault, is_number, number_of
 from registry.service.issuers import SELF
+from registry.store.database import AnyRow
 from registry.store.tables import credentials, issuers, status_requests
 
 __all__ = ["audit_requests"]
@@ -28,26 +31,41 @@ _REQUESTS = ("WAITING", "SENT", "ON_CHAIN", "FINAL", "SUPERSEDED")
 def audit_requests(
     connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups, *, behind: bool
 ) -> Iterator[Finding]:
-    asked, shown = _requests(connection, addresses, view, lookups, behind=behind)
-    own = OwnWords(_newest(words_of(connection)), _unasked(connection, addresses, asked))
+    lost: list[Finding] = []
+    asked, shown = _requests(connection, addresses, view, lookups, lost, behind=behind)
+    own = OwnWords(_newest(words_of(connection, lost)), _unasked(connection, addresses, asked, lost))
+    yield from lost
     yield from audit_statuses(view, shown, addresses.values(), own, lookups)
     rows = connection.execute(
         select(
-            status_requests.c.id, status_requests.c.issuer_id, credentials.c.issuer_id, credentials.c.credential_index
+            status_requests.c.id,
+            status_requests.c.issuer_id,
+            credentials.c.issuer_id,
+            *as_they_are(credentials, "credential_index"),
         )
         .join(credentials, credentials.c.id == status_requests.c.credential_id)
         .where(status_requests.c.issuer_id != credentials.c.issuer_id)
     )
     for number, issuer, owner, index in rows:  # the call that it asks for would be about the other issuer's credential
-        where = Where(addresses.get(owner), index=index, source=f"status request {number}")
-        yield find("row_changed", f"a request of issuer {owner}", f"one of issuer {issuer}", where)
+        where = Where(
+            addresses.get(owner), index=index if is_number(index) else None, source=f"status request {number}"
+        )
+        expected, observed = f"a request of issuer {short(str(owner), 50)}", f"one of issuer {short(str(issuer), 50)}"
+        yield find("row_changed", expected, observed, where)
 
 
 def _requests(
-    connection: Connection, addresses: Mapping[int, bytes], view: ChainView, lookups: Lookups, *, behind: bool
+    connection: Connection,
+    addresses: Mapping[int, bytes],
+    view: ChainView,
+    lookups: Lookups,
+    lost: list[Finding],
+    *,
+    behind: bool,
 ) -> tuple[dict[tuple[int, str, int], int], list[StoredStatus]]:
     """The bits that were asked for, by call, action and word; and what the requests that were done at the view's block
-    add up to, for each credential. ``behind``: see ``audit_stored_batches``.
+    add up to, for each credential. ``lost`` is added to: those that cannot be read. What they may have asked for is not
+    alleged to be missing. ``behind``: see ``audit_stored_batches``.
     """
     names = ("id", "action", "state", "final_block", "operation_id", "requested_at")
     # What waits for an issuer's own signature is not the registry's to send.
@@ -69,9 +87,16 @@ def _requests(
         name = f"status request {row.id}"
         if row.issuer_id not in addresses:
             continue  # told elsewhere
-        if row.action not in _BITS or row.state not in _REQUESTS:
-            raise Unreadable(f"{name}: its action or state is none")
-        index = number_of(row.credential_index, name)
+        index = row.credential_index
+        try:
+            _check(row, name)
+        except Unreadable as error:
+            issuer = addresses[row.issuer_id]
+            lost.append(fault(error, Where(issuer, index=index if is_number(index) else None)))
+            if is_number(index):
+                told = shown.setdefault((issuer, index), [None, None, None])
+                told[:] = told[0] or None, None, None
+            continue
         at = addresses[row.issuer_id], index
         place, value = _BITS[row.action]
         calls = [] if row.operation_id is None else [(row.operation_id, row.action)]
@@ -91,7 +116,7 @@ def _requests(
             continue
         waiting[at].pop(place, None)
         under_way = behind and row.state == "ON_CHAIN"
-        by = None if under_way else _done_by(row.state, row.final_block, name, view, lookups)
+        by = None if under_way else _done_by(row.state, row.final_block, view, lookups)
         told = shown.setdefault(at, [False, None, None])
         if row.state in ("WAITING", "SENT") and row.issuer_id not in signs_itself:
             waiting[at][place] = (row.action, number_of(row.requested_at, name))
@@ -105,28 +130,40 @@ def _requests(
     return asked, found
 
 
-def _done_by(state: str, final_block: object, name: str, view: ChainView, lookups: Lookups) -> int | None:
+def _check(row: AnyRow, name: str) -> None:
+    """Raises Unreadable."""
+    if row.action not in _BITS or row.state not in _REQUESTS:
+        raise Unreadable(f"{name}: its action or state is none")
+    number_of(row.credential_index, name)
+    number_of(row.requested_at, name)
+    if row.final_block is not None:
+        number_of(row.final_block, name)
+
+
+def _done_by(state: str, final_block: int | None, view: ChainView, lookups: Lookups) -> int | None:
     """By which block a request is said to be on chain, at the audited one at the latest; None if it is not said.
 
     What is called final in a block behind the audited one is the next audit's; a block that is not there hides nothing.
     """
+    newest = view.block.number
     if state == "ON_CHAIN" or (state == "FINAL" and final_block is None):
-        return view.block.number
-    if state != "FINAL":
+        return newest
+    if state != "FINAL" or final_block is None:
         return None
-    number = number_of(final_block, name)
-    return number if number <= view.block.number else view.block.number if lookups.block_hash(number) is None else None
+    return final_block if final_block <= newest else newest if lookups.block_hash(final_block) is None else None
 
 
 def _unasked(
-    connection: Connection, addresses: Mapping[int, bytes], asked: Mapping[tuple[int, str, int], int]
+    connection: Connection,
+    addresses: Mapping[int, bytes],
+    asked: Mapping[tuple[int, str, int], int],
+    lost: list[Finding],
 ) -> dict[tuple[bytes, int], StatusWords]:
     """Bits in this registry's own calls whose request is gone."""
     found: dict[tuple[bytes, int], StatusWords] = {}
     calls = operations.table.c
-    for item in operations.load(
-        connection, calls.kind.in_((operations.REVOKE, operations.SUSPEND)), calls.state != "CANCELLED"
-    ):
+    kinds = calls.kind.in_((operations.REVOKE, operations.SUSPEND))
+    for item in calls_of(connection, lost, kinds, calls.state != "CANCELLED"):
         call = item.call
         if item.issuer_id not in addresses:
             continue
@@ -137,9 +174,9 @@ def _unasked(
             zip(call.words, call.set_masks, call.clear_masks, strict=True) if isinstance(call, SetSuspension) else ()
         )
         for word, set_, clear in masks:
-            lost = set_ & ~asked.get((item.id, "suspend", word), 0)
-            lost |= clear & ~asked.get((item.id, "reinstate", word), 0)
-            _add(found, (addresses[item.issuer_id], word), 0, lost)
+            unasked = set_ & ~asked.get((item.id, "suspend", word), 0)
+            unasked |= clear & ~asked.get((item.id, "reinstate", word), 0)
+            _add(found, (addresses[item.issuer_id], word), 0, unasked)
     return found
 
 

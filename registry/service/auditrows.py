@@ -1,12 +1,13 @@
 """Reading tables that may hold anything (SQLite keeps any type in any column), for an audit of them.
 
-Values are taken as the driver gives them, and looked at here. What cannot be read is a finding, and hides nothing of
-the rest.
+Values are taken as the driver gives them, and looked at here. A row that holds what it cannot hold is a finding, and
+hides nothing of the rest. What the driver itself cannot read (a damaged page, text that is no UTF-8) hides no other
+issuer, batch or call, and of other tables what stands behind it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 from sqlalchemy import Column, Connection, Table, select, type_coerce
 from sqlalchemy.exc import DBAPIError
@@ -23,9 +24,14 @@ from registry.store.database import AnyRow, unreadable
 from registry.store.tables import issuers
 
 __all__ = [
-    "StoredIssuers", "Unreadable", "any_bytes", "as_they_are", "bytes_of", "fault", "number_of", "read_issuers",
-    "readable", "rows_of",
+    "FAULTS", "StoredIssuers", "Unreadable", "any_bytes", "as_they_are", "bytes_of", "each", "fault", "is_number",
+    "number_of", "read_issuers", "readable", "rows_of",
 ]  # fmt: skip
+
+T = TypeVar("T")
+
+# What reading a row raises that holds what it cannot hold.
+FAULTS = (ArithmeticError, AttributeError, InputError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Unreadable(Exception):
@@ -36,8 +42,19 @@ def readable(findings: Iterator[Finding], where: Where | None = None) -> Iterato
     """What cannot be read is a finding, and ends this part of the audit only; what could not be asked is none."""
     try:
         yield from findings
-    except (DBAPIError, Unreadable, TypeError, ValueError, LookupError) as error:
+    except (DBAPIError, Unreadable, *FAULTS) as error:
         yield fault(error, where)
+
+
+def each(rows: Iterable[AnyRow], read: Callable[[AnyRow], T], lost: list[Finding]) -> Iterator[T]:
+    """What is read of each row; those that cannot be read are left out, and ``lost`` is added to."""
+    for row in rows:
+        try:
+            found = read(row)
+        except (Unreadable, *FAULTS) as error:
+            lost.append(fault(error))
+        else:
+            yield found
 
 
 def fault(error: Exception, where: Where | None = None) -> Finding:
@@ -128,8 +145,12 @@ def as_they_are(table: Any, *names: str) -> list[ColumnElement[Any]]:
     return [type_coerce(column, NullType()).label(column.name) for column in columns]
 
 
+def is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and 0 <= value <= MAX_INTEGER
+
+
 def number_of(value: object, place: str) -> int:
-    if not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
+    if not is_number(value):
         raise Unreadable(f"{place}: a number is none, or out of bounds")
     return value
 

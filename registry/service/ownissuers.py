@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from anchors.base import ChainUnreachable
 from registry.core.errors import InputError
+from registry.service.auditrows import FAULTS, Unreadable
 from registry.service.context import Context
 from registry.service.errors import BusyError, NotFoundError
 from registry.service.identities import Identities
@@ -19,7 +20,7 @@ from registry.service.publishedissuers import ListSigner, PublishedIssuer, Publi
 from registry.service.statuslists import StatusLists
 from registry.store.database import unreadable
 
-__all__ = ["OwnIssuers"]
+__all__ = ["OwnIssuers", "made_of_tables"]
 
 
 class OwnIssuers:
@@ -39,7 +40,7 @@ class OwnIssuers:
 
     def document(self, issuer: PublishedIssuer) -> bytes | None:
         try:
-            with _tables(f"the DID document of {issuer.name}"):
+            with made_of_tables(f"the DID document of {issuer.name}"):
                 return self._identities.published(self._issuers[issuer.address])
         except NotFoundError:
             return None  # it publishes its document itself
@@ -48,7 +49,7 @@ class OwnIssuers:
 
     def status_list(self, issuer: PublishedIssuer, purpose: str, number: int) -> bytes | None:
         try:
-            with _tables(f"the {purpose} list {number} of {issuer.name}"):
+            with made_of_tables(f"the {purpose} list {number} of {issuer.name}"):
                 return self._lists.unsigned(self._issuers[issuer.address], purpose, number)
         except NotFoundError:
             return None
@@ -72,7 +73,7 @@ class OwnIssuers:
 
 
 @contextmanager
-def _tables(what: str) -> Iterator[None]:
+def made_of_tables(what: str) -> Iterator[None]:
     """The tables may hold anything: what cannot be made of them is malformed, and hides nothing of the rest."""
     try:
         yield
@@ -81,7 +82,7 @@ def _tables(what: str) -> Iterator[None]:
         if reason is None:
             raise
         raise MaterialMalformed(f"{what} cannot be made: {reason}") from error
-    except (TypeError, ValueError, LookupError) as error:
+    except (Unreadable, *FAULTS) as error:
         raise MaterialMalformed(f"{what} cannot be made: the tables hold something else than they can") from error
 
 

@@ -32,15 +32,18 @@ from registry.core.model import BlockRef
 from registry.core.notation import short
 from registry.core.status import ENTRIES_PER_WORD
 from registry.service import operations
+from registry.service.auditcalls import calls_of
 from registry.service.auditcopies import Followed, audit_copies, followed
 from registry.service.auditrequests import audit_requests
 from registry.service.auditrows import (
+    FAULTS,
     StoredIssuers,
     Unreadable,
     any_bytes,
     as_they_are,
     bytes_of,
     fault,
+    is_number,
     number_of,
     read_issuers,
     readable,
@@ -114,15 +117,20 @@ def _audit_tables(
     for number, issuer, batch in known:
         query = select(*as_they_are(batches, "leaves")).where(batches.c.id == number)
         key = elsewhere.get(batch.key, batch.key)  # the rows may be right where their batch is not
-        rows = _rows(connection, number, numbers.get(key.issuer, issuer))
+        unread: list[Finding] = []
+        rows = _rows(connection, number, numbers.get(key.issuer, issuer), unread)
         yield from readable(_audit_batch(connection, query, key, batch.size, rows, said[issuer]), Where.batch(key))
+        yield from unread
     ends = _ends(stored)
     for item in issuers_.good:
         # What is being read again, or waits for a signature, may have been somebody else's a moment ago.
         unsure = read.behind or item.halted is not None or item.address in doubtful
         end = None if unsure else ends[item.address]
-        waiting = audit_open_rows(item.address, item.next_index, _rows(connection, None, item.id), end, lookups)
+        unread = []
+        rows = _rows(connection, None, item.id, unread)
+        waiting = audit_open_rows(item.address, item.next_index, rows, end, lookups)
         yield from readable(waiting, Where(item.address))
+        yield from unread
     strangers = {here.issuer: there.issuer for here, there in elsewhere.items() if there.issuer not in ours}
     anchored = [batch for batch in stored if view.records.get(batch.key)]
     yield from readable(audit_stored_issuers(view, _issuers(connection, issuers_, anchored, strangers, said)))
@@ -195,7 +203,11 @@ def _templates(connection: Connection, addresses: Mapping[int, bytes]) -> Iterat
         select(*as_they_are(templates, "id", "issuer_id", "name", "digest", "content")).order_by(templates.c.id)
     )
     for row in rows:
-        digest = bytes_of(row.digest, 32, f"template {row.id}")
+        try:
+            digest = bytes_of(row.digest, 32, f"template {row.id}")
+        except Unreadable as error:
+            yield fault(error, Where(addresses.get(row.issuer_id)))
+            continue
         found = sha256(any_bytes(row.content) or b"").digest()
         if found != digest:
             where = Where(addresses.get(row.issuer_id), source=f"the template {short(str(row.name))}")
@@ -209,15 +221,22 @@ def _documents(connection: Connection, addresses: Mapping[int, bytes]) -> Iterat
     )
     kept = set()
     for row in rows:
-        digest = bytes_of(row.hash, 32, f"DID document {row.id}")
-        kept.add((row.issuer_id, digest))
+        where = Where(addresses.get(row.issuer_id))
         found = sha256(any_bytes(row.content) or b"").digest()
+        try:
+            digest = bytes_of(row.hash, 32, f"DID document {row.id}")
+        except Unreadable as error:
+            yield fault(error, where)
+            digest = found  # the document itself is there
+        kept.add((row.issuer_id, digest))
         if found != digest:
-            yield find("issuer_changed", _former(digest), found.hex(), Where(addresses.get(row.issuer_id)))
-    for item in operations.load(connection, operations.table.c.kind == operations.SET_DID):
+            yield find("issuer_changed", _former(digest), found.hex(), where)
+    unread: list[Finding] = []
+    for item in calls_of(connection, unread, operations.table.c.kind == operations.SET_DID):
         call = item.call
         if isinstance(call, SetDid) and (item.issuer_id, call.document_hash) not in kept:
             yield find("issuer_changed", _former(call.document_hash), "none", Where(addresses.get(item.issuer_id)))
+    yield from unread
 
 
 def _former(digest: bytes) -> str:
@@ -308,8 +327,8 @@ def _batch(row: AnyRow, address: bytes) -> StoredBatch:
     )
 
 
-def _rows(connection: Connection, batch: int | None, issuer: int) -> Iterator[StoredCredential]:
-    """Those of a batch, or of an issuer's that are in none."""
+def _rows(connection: Connection, batch: int | None, issuer: int, lost: list[Finding]) -> Iterator[StoredCredential]:
+    """Those of a batch, or of an issuer's that are in none. ``lost`` is added to: those that cannot be read."""
     columns = credentials.c
     names = (
         "id", "issuer_id", "credential_index", "state", "form", "reserved_until", "external_id", "content", "salt",
@@ -322,26 +341,41 @@ def _rows(connection: Connection, batch: int | None, issuer: int) -> Iterator[St
         .order_by(columns.credential_index, columns.id)
     )
     for row in rows:
-        place = f"credential {row.id}"
-        if row.state not in _STATES:
-            raise Unreadable(f"{place}: its state is none")
-        index = number_of(row.credential_index, place)
-        content, salt = any_bytes(row.content), any_bytes(row.salt)
-        # Only for a reserved index a commitment comes alone, and without a name.
-        bare = row.form == COMMITMENT and row.reserved_until is not None and row.external_id is None
-        empty = row.state in TOMBSTONES or (bare and content is None) or (batch is None and row.state == "RESERVED")
-        document = _parsed(content) if content is not None and row.form in _FORMS else None
-        mixed_up = None
-        if row.issuer_id != issuer:
-            mixed_up = (f"issuer {issuer}", f"issuer {short(str(row.issuer_id), 50)}")
-        elif content is not None and row.state == "RESERVED":
-            mixed_up = ("a credential that was handed in", "an index that is reserved for one")
-        elif content is not None and row.form not in _FORMS:
-            mixed_up = ("a form of credentials that are stored", f"the form {short(str(row.form), 50)}")
-        elif document is not None and not empty:
-            mixed_up = _other_name(document, row.external_id)
-        says = _says(document, row.form) if document is not None and row.form in _MADE_HERE else None
-        yield StoredCredential(str(row.id), index, empty, content, salt, any_bytes(row.leaf), mixed_up, says)
+        try:
+            found = _credential(row, batch, issuer)
+        except (Unreadable, *FAULTS) as error:
+            lost.append(fault(error))
+            if is_number(row.credential_index):  # it is there, so that nothing is missing, and says nothing
+                leaf = None if batch is not None else bytes(32)
+                yield StoredCredential(
+                    str(row.id), row.credential_index, erased=True, content=None, salt=None, leaf=leaf
+                )
+        else:
+            yield found
+
+
+def _credential(row: AnyRow, batch: int | None, issuer: int) -> StoredCredential:
+    """Raises Unreadable."""
+    place = f"credential {row.id}"
+    if row.state not in _STATES:
+        raise Unreadable(f"{place}: its state is none")
+    index = number_of(row.credential_index, place)
+    content, salt = any_bytes(row.content), any_bytes(row.salt)
+    # Only for a reserved index a commitment comes alone, and without a name.
+    bare = row.form == COMMITMENT and row.reserved_until is not None and row.external_id is None
+    empty = row.state in TOMBSTONES or (bare and content is None) or (batch is None and row.state == "RESERVED")
+    document = _parsed(content) if content is not None and row.form in _FORMS else None
+    mixed_up = None
+    if row.issuer_id != issuer:
+        mixed_up = (f"issuer {issuer}", f"issuer {short(str(row.issuer_id), 50)}")
+    elif content is not None and row.state == "RESERVED":
+        mixed_up = ("a credential that was handed in", "an index that is reserved for one")
+    elif content is not None and row.form not in _FORMS:
+        mixed_up = ("a form of credentials that are stored", f"the form {short(str(row.form), 50)}")
+    elif document is not None and not empty:
+        mixed_up = _other_name(document, row.external_id)
+    says = _says(document, row.form) if document is not None and row.form in _MADE_HERE else None
+    return StoredCredential(str(row.id), index, empty, content, salt, any_bytes(row.leaf), mixed_up, says)
 
 
 def _parsed(content: bytes) -> dict[str, Any] | None:

@@ -76,7 +76,10 @@ def test_its_own_faults_are_said_and_no_ids(house: House) -> None:
     assert len(names) == 13
 
 
-def test_one_that_fails_does_not_begin_again_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_fails_is_told_and_does_not_begin_again_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the worker goes on."""
     audit = audits(house)
     calls = []
 
@@ -85,11 +88,16 @@ def test_one_that_fails_does_not_begin_again_at_once(house: House, monkeypatch: 
         raise RuntimeError("a fault of the program")
 
     monkeypatch.setattr("registry.service.ownaudit.audit_database", fail)
-    with pytest.raises(RuntimeError):
-        worker(house, audit).run_once()
-    worker(house, audit).run_once()
+    for _ in range(2):
+        assert worker(house, audit).run_once().error is None
     assert len(calls) == 1
-    assert audit.last() is None
+    assert "a fault of the program" in caplog.text
+    document = audit.last()
+    assert document is not None
+    assert (document["result"], document["findings"], document["block"]) == ("incomplete", [], None)
+    assert document["incomplete"] == [
+        "The audit failed (RuntimeError), and nothing was audited: the worker's log tells more."
+    ]
 
 
 def test_a_chain_that_is_silent_makes_no_report_clean(house: House) -> None:
