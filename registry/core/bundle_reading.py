@@ -168,12 +168,12 @@ def _is_sorted_alike(raw: bytes) -> bool:
 # --- the place ------------------------------------------------------------------------------------------------------
 
 
-class _Place(msgspec.Struct):
+class _Place(msgspec.Struct, rename="camel"):
     """The members of an inclusion, in the order in which they are written."""
 
     algorithm: Literal["RFC9162_SHA256"]
-    leafIndex: Annotated[int, Meta(ge=0, le=MAX_INTEGER)]  # noqa: N815 - the names of the format
-    treeSize: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]  # noqa: N815
+    leaf_index: Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+    tree_size: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
     root: str
     path: Annotated[list[str], Meta(max_length=MAX_PATH)]
 
@@ -192,4 +192,4 @@ def _read_place(raw: bytes) -> Inclusion:
     if _encode_place(place) != raw or packed.hex(" ", HASH_BYTES) != text or len(packed) != hashes.size:
         raise InputError("the members of an inclusion are expected, once each, hashes in lower case")
     root, *path = hashes.unpack(packed)
-    return Inclusion(place.leafIndex, place.treeSize, root, tuple(path))
+    return Inclusion(place.leaf_index, place.tree_size, root, tuple(path))
