@@ -48,9 +48,10 @@ class BackgroundWorker:
         while not self._stop.is_set():
             try:
                 with only_worker(self.registry.context.database):
+                    worker = self.registry.worker()
                     self.state = "running"
                     _log.info("The worker runs in this process.")
-                    self.registry.worker().run(self._stop, self.registry.settings.poll_seconds)
+                    worker.run(self._stop, self.registry.settings.poll_seconds)
             except BusyError:
                 if self.state != "waiting":
                     _log.warning("Another worker runs on this database; this server serves without one of its own.")
