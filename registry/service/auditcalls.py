@@ -59,5 +59,5 @@ def _check_words(words: object, masks: tuple[object, ...], place: str) -> None:
     for values, end in ((words, _WORDS), *((mask, _MASKS) for mask in masks)):
         if not isinstance(values, tuple) or not all(0 <= value < end for value in values):
             raise Unreadable(f"{place}: its words or masks are none")
-    if any(len(mask) != len(words) for mask in masks):  # type: ignore[arg-type]
+    if any(len(mask) != len(words) for mask in masks):  # type: ignore[arg-type]  # tuples by now
         raise Unreadable(f"{place}: it has other words than masks")
